@@ -1,0 +1,159 @@
+package plan
+
+import (
+	"fmt"
+	"strings"
+	"time"
+)
+
+// A Severity says how soon an alert must be acted on.
+type Severity string
+
+const (
+	Warning  Severity = "warning"  // nothing is broken yet
+	Critical Severity = "critical" // something is broken, or will be before it can be mended by itself
+)
+
+// An Alert is something a person has to know or do.
+type Alert struct {
+	ID       string   `json:"id"` // stable: MP-T12, HOST-PROXY, …
+	Severity Severity `json:"severity"`
+	Subject  string   `json:"subject"` // name of the credential or service, path of the env file
+	Message  string   `json:"message"`
+	Remedy   string   `json:"remedy"`
+	Where    string   `json:"where"` // the prompt the remedy is typed at: LCG-UI, VO-Box, site admin, …
+}
+
+func (c *computer) alert(a Alert) { c.plan.Alerts = append(c.plan.Alerts, a) }
+
+func (c *computer) credentialAlerts(cred Credential, st CredentialState) {
+	if cred.Kind == Machine {
+		c.machineAlerts(cred, st)
+	} else {
+		c.userAlerts(cred, st)
+	}
+	c.grantAlert(cred, st)
+}
+
+func (c *computer) machineAlerts(cred Credential, st CredentialState) {
+	src := st.Source
+	hostAdmin := "ask your CA for a new host certificate and install it as " + src.Path
+	switch {
+	case cred.Observe:
+	case src.Fault != "":
+		c.alert(Alert{ID: src.FaultID, Severity: Critical, Subject: cred.Name, Message: src.Fault, Remedy: hostAdmin, Where: "site admin"})
+	case !src.NotAfter.IsZero() && src.NotAfter.Sub(c.now) < 10*24*time.Hour:
+		c.alert(Alert{ID: "HOST-CERT", Severity: Warning, Subject: cred.Name,
+			Message: fmt.Sprintf("the host certificate %s ends on %s, in %s", src.Path, Clock(src.NotAfter), Span(src.NotAfter.Sub(c.now))),
+			Remedy:  hostAdmin, Where: "site admin"})
+	}
+	if cred.Observe && !st.Usable(c.now.Add(cred.AlertBelow)) {
+		c.alert(Alert{ID: "HOST-PROXY", Severity: Critical, Subject: cred.Name,
+			Message: "the machine proxy " + st.Path + " " + condition(st, c.now) + "; another program keeps it",
+			Remedy:  "run the job that makes it (/etc/init.d/" + c.want.VO + "-box-proxyrenewal proxy), or let this program make it: machineProxy.manage: true, run as root",
+			Where:   "site admin"})
+	}
+}
+
+// condition describes a credential that is not as it should be.
+func condition(st CredentialState, now time.Time) string {
+	switch {
+	case !st.Exists:
+		return "does not exist"
+	case st.Fault != "":
+		return "cannot be used: " + st.Fault
+	case !now.Before(st.EffectiveEnd):
+		return fmt.Sprintf("expired on %s", Clock(st.EffectiveEnd))
+	}
+	return fmt.Sprintf("has %s left", Span(st.EffectiveEnd.Sub(now)))
+}
+
+func (c *computer) userAlerts(cred Credential, st CredentialState) {
+	if st.Exists && st.Fault == "" && st.EffectiveEnd.Sub(c.now) < cred.AlertBelow {
+		c.alert(Alert{ID: "PROXY-LOW", Severity: Critical, Subject: cred.Name,
+			Message: fmt.Sprintf("the user proxy %s: %s %s", st.Path, st.EndsWith, endsIn(st.EffectiveEnd, c.now)),
+			Remedy:  "vobox-reconcile --force " + cred.Name + "; if it has expired: log in with a fresh proxy and run vobox-reconcile from that session",
+			Where:   "VO-Box"})
+	}
+	mp := cred.Source.MyProxy
+	if mp == nil || st.Grant == nil || st.Grant.StoredEnd.IsZero() || st.Grant.Limit == LimitEnd {
+		return
+	}
+	if left := st.Grant.StoredEnd.Sub(c.now); left < mp.AlertBelow {
+		c.alert(Alert{ID: "MP-STORED", Severity: Warning, Subject: cred.Name,
+			Message: fmt.Sprintf("the credential stored on %s %s, alert below %s", mp.Server, endsIn(st.Grant.StoredEnd, c.now), Span(mp.AlertBelow)),
+			Remedy:  StoreCommand(*mp, cred.Lifetime), Where: "LCG-UI"})
+	}
+}
+
+func endsIn(t, now time.Time) string {
+	if !now.Before(t) {
+		return fmt.Sprintf("ended on %s", Clock(t))
+	}
+	return fmt.Sprintf("ends on %s, in %s", Clock(t), Span(t.Sub(now)))
+}
+
+// grantAlert tells that the servers gave less than was asked, and which of them it was.
+func (c *computer) grantAlert(cred Credential, st CredentialState) {
+	g := st.Grant
+	if !g.short() || g.Asked != cred.Lifetime {
+		return
+	}
+	a := Alert{Severity: Warning, Subject: cred.Name}
+	gave := fmt.Sprintf("%s of the %s asked were granted", Span(g.Granted.Round(time.Minute)), Span(g.Asked))
+	switch g.Limit {
+	case LimitStored:
+		a.ID, a.Where = "MP-T12", "LCG-UI"
+		a.Message = fmt.Sprintf("%s: the credential on %s was stored with -t %s", gave, cred.Source.MyProxy.Server, hours(g.Granted))
+		a.Remedy = StoreCommand(*cred.Source.MyProxy, cred.Lifetime)
+	case LimitEnd:
+		a.ID, a.Where = "MP-SHORT", "LCG-UI"
+		a.Message = fmt.Sprintf("%s: the credential stored on %s %s", gave, cred.Source.MyProxy.Server, endsIn(g.StoredEnd, c.now))
+		a.Remedy = StoreCommand(*cred.Source.MyProxy, cred.Lifetime)
+	case LimitCert:
+		a.ID, a.Where = "MP-SHORT", "LCG-UI"
+		a.Message = fmt.Sprintf("%s: the user certificate %s", gave, endsIn(st.UserCertEnd, c.now))
+		a.Remedy = "get a new certificate from your CA"
+		if cred.Kind == Machine {
+			a.ID, a.Where = "HOST-CERT", "site admin"
+			a.Message = fmt.Sprintf("%s: the host certificate %s", gave, endsIn(st.Source.NotAfter, c.now))
+			a.Remedy = "ask your CA for a new host certificate and install it as " + st.Source.Path
+		} else if cred.Source.MyProxy != nil {
+			a.Remedy += ", then " + StoreCommand(*cred.Source.MyProxy, cred.Lifetime)
+		}
+	case LimitAC:
+		a.ID, a.Where = "VO-ACSHORT", "VO manager"
+		a.Message = fmt.Sprintf("%s: the VOMS server %s allows no longer attribute certificates", gave, g.ACServer)
+		a.Remedy = fmt.Sprintf("ask the VO manager of %s to raise the maximum to %s, or set CE_PROXYTHRESHOLD below %d seconds in CE.env",
+			cred.VO, Span(g.Asked), int(Threshold(cred, g)/time.Second))
+	}
+	c.alert(a)
+}
+
+func hours(d time.Duration) string {
+	return fmt.Sprintf("%d", int(d.Round(time.Hour)/time.Hour))
+}
+
+// StoreCommand is what a user types on a user interface to store a credential that this program can renew for the
+// lifetime given.
+func StoreCommand(mp MyProxy, lifetime time.Duration) string {
+	host, port, _ := strings.Cut(mp.Server, ":")
+	cmd := "myproxy-init -s " + host
+	if port != "" && port != "7512" {
+		cmd += " -p " + port
+	}
+	cmd += " -d -n -t " + hours(lifetime) + " -c 3000"
+	if mp.CredentialName != "" {
+		cmd += " -k " + mp.CredentialName
+	}
+	return cmd
+}
+
+func (c *computer) envFileAlerts(f EnvFile, st EnvFileState) {
+	if len(st.Unmet) == 0 {
+		return
+	}
+	c.alert(Alert{ID: "ENV-EXPECT", Severity: Critical, Subject: f.Path,
+		Message: strings.Join(st.Unmet, "; ") + "; services are not restarted",
+		Remedy:  "correct " + f.Path + ", or envFiles[].expect in the configuration", Where: "VO-Box"})
+}
