@@ -1,7 +1,19 @@
 // Package dn parses, prints and compares X.501 distinguished names the way grid software does.
+//
+// A name from a certificate comes in by [FromDER] and keeps its bytes; a name that a person or a file spells comes in by
+// [Parse]. The two are compared with [Name.Equal], never as strings: the same certificate subject is spelled
+// differently by OpenSSL 1.1, OpenSSL 3 and Java, and its values may be of different string types.
 package dn
 
-import "encoding/asn1"
+import (
+	"bytes"
+	"encoding/asn1"
+	"errors"
+	"slices"
+
+	"golang.org/x/crypto/cryptobyte"
+	cbasn1 "golang.org/x/crypto/cryptobyte/asn1"
+)
 
 // An Attribute is one type and value of a relative distinguished name.
 type Attribute struct {
@@ -19,25 +31,71 @@ type Name struct {
 	raw  []byte // DER of the Name; never nil after a successful parse
 }
 
-// FromDER parses the DER of an X.501 Name, such as x509.Certificate.RawSubject, without loss.
-func FromDER(der []byte) (Name, error) { panic("not built yet") }
+// FromDER parses the DER of an X.501 Name, such as x509.Certificate.RawSubject, without loss: DER returns the same
+// bytes. The values are not checked against their string types, because CAs get that wrong and comparing must not fail
+// for it.
+func FromDER(der []byte) (Name, error) {
+	in := cryptobyte.String(der)
+	var seq cryptobyte.String
+	if !in.ReadASN1(&seq, cbasn1.SEQUENCE) {
+		return Name{}, errors.New("dn: not the DER of a name: no SEQUENCE")
+	}
+	if !in.Empty() {
+		return Name{}, errors.New("dn: bytes after the name")
+	}
+	n := Name{raw: bytes.Clone(der)}
+	for !seq.Empty() {
+		var set cryptobyte.String
+		if !seq.ReadASN1(&set, cbasn1.SET) {
+			return Name{}, errors.New("dn: not the DER of a name: a part is not a SET")
+		}
+		rdn, err := readRDN(set)
+		if err != nil {
+			return Name{}, err
+		}
+		n.rdns = append(n.rdns, rdn)
+	}
+	return n, nil
+}
 
-// MustFromDER is FromDER for names taken from a certificate that crypto/x509 has parsed already.
-func MustFromDER(der []byte) Name { panic("not built yet") }
+func readRDN(set cryptobyte.String) (RDN, error) {
+	if set.Empty() {
+		return nil, errors.New("dn: an empty part in the name")
+	}
+	var rdn RDN
+	for !set.Empty() {
+		var pair, value cryptobyte.String
+		var a Attribute
+		var tag cbasn1.Tag
+		if !set.ReadASN1(&pair, cbasn1.SEQUENCE) ||
+			!pair.ReadASN1ObjectIdentifier(&a.Type) ||
+			!pair.ReadAnyASN1(&value, &tag) {
+			return nil, errors.New("dn: malformed attribute in the name")
+		}
+		if !pair.Empty() {
+			return nil, errors.New("dn: bytes after an attribute's value in the name")
+		}
+		// Every string type is primitive and of universal class: the identifier octet is the tag number.
+		if tag > 30 {
+			return nil, errors.New("dn: an attribute's value is not a string")
+		}
+		a.Tag, a.Value = int(tag), bytes.Clone(value)
+		rdn = append(rdn, a)
+	}
+	return rdn, nil
+}
 
-// Parse reads a name written in slash form (/DC=ch/CN=x) or, when it does not begin with a slash, in RFC 2253 form.
-// It accepts both the OpenSSL 3 escapes (\/ \+ \xHH) and the unescaped form of older OpenSSL and Java
-// (a part without "=" belongs to the value before it).
-func Parse(s string) (Name, error) { panic("not built yet") }
-
-// String returns the slash form as OpenSSL 3 prints it (X509_NAME_oneline). Parse(n.String()) equals n.
-func (n Name) String() string { panic("not built yet") }
-
-// Legacy returns the slash form as OpenSSL 1.1 and older print it: no escapes, "/" between the parts of a multi-valued RDN.
-func (n Name) Legacy() string { panic("not built yet") }
-
-// RFC2253 returns the comma-separated form, last RDN first.
-func (n Name) RFC2253() string { panic("not built yet") }
+// MustFromDER is FromDER for names taken from a certificate that crypto/x509 has parsed already. The few malformed names
+// that crypto/x509 lets through (octets after a value, an empty part) do not panic, since a peer could send one: they
+// become a name of one part without a type, which is equal to no well-formed name.
+func MustFromDER(der []byte) Name {
+	n, err := FromDER(der)
+	if err != nil {
+		raw := bytes.Clone(der)
+		return Name{raw: raw, rdns: []RDN{{{Value: raw}}}}
+	}
+	return n
+}
 
 // DER returns the encoded name.
 func (n Name) DER() []byte { return n.raw }
@@ -48,22 +106,106 @@ func (n Name) RDNs() []RDN { return n.rdns }
 // IsEmpty reports whether the name has no RDN.
 func (n Name) IsEmpty() bool { return len(n.rdns) == 0 }
 
-// Equal compares the parsed names: types by OID, string values in UTF-8 with ASCII case folded and white space squeezed
-// (the canonical form of OpenSSL's name hash), so that string types do not matter.
-func (n Name) Equal(o Name) bool { return n.Canonical() == o.Canonical() }
+// WithCN returns the name with one more RDN, a CN of type PrintableString (as every proxy writer does). The octets of
+// the other RDNs stay as they are, so that the result is right for a proxy's subject even where a CA's encoding is odd.
+func (n Name) WithCN(cn string) Name {
+	last := RDN{{Type: oidCN, Tag: asn1.TagPrintableString, Value: []byte(cn)}}
+	out := Name{rdns: append(slices.Clone(n.rdns), last), raw: sequence(append(slices.Clone(n.content()), last.der()...))}
+	if n.malformed() {
+		return MustFromDER(out.raw)
+	}
+	return out
+}
 
-// Canonical returns a key that is the same for equal names, for use in maps.
-func (n Name) Canonical() string { panic("not built yet") }
+// Parent returns the name without its last RDN, the other RDNs octet for octet. The parent of an empty name is empty; one
+// that MustFromDER could not take apart is its own.
+func (n Name) Parent() Name {
+	if n.IsEmpty() || n.malformed() {
+		return n
+	}
+	content := n.content()
+	rest := content
+	for range len(n.rdns) - 1 {
+		var rdn cryptobyte.String
+		if !rest.ReadASN1Element(&rdn, cbasn1.SET) {
+			return n // not reached: the content was parsed before
+		}
+	}
+	return Name{rdns: n.rdns[:len(n.rdns)-1], raw: sequence(content[:len(content)-len(rest)])}
+}
 
-// Hash is the name of an OpenSSL 1.0+ hash link (X509_NAME_hash): print it with %08x.
-func (n Name) Hash() uint32 { panic("not built yet") }
+// content returns the octets inside the outer SEQUENCE.
+func (n Name) content() cryptobyte.String {
+	in := cryptobyte.String(n.raw)
+	var content cryptobyte.String
+	in.ReadASN1(&content, cbasn1.SEQUENCE)
+	return content
+}
 
-// OldHash is the MD5 hash of OpenSSL before 1.0, which the Java VOMS clients still look for.
-func (n Name) OldHash() uint32 { panic("not built yet") }
+func sequence(content []byte) []byte {
+	var b cryptobyte.Builder
+	b.AddASN1(cbasn1.SEQUENCE, func(b *cryptobyte.Builder) { b.AddBytes(content) })
+	return b.BytesOrPanic()
+}
 
-// WithCN returns the name with one more RDN, a CN of type PrintableString (as every proxy writer does).
-func (n Name) WithCN(cn string) Name { panic("not built yet") }
+// LastCN returns the value of the last RDN, converted to UTF-8, if that is a single CN.
+func (n Name) LastCN() (string, bool) {
+	if n.IsEmpty() {
+		return "", false
+	}
+	last := n.rdns[len(n.rdns)-1]
+	if len(last) != 1 || !slices.Equal(last[0].Type, oidCN) {
+		return "", false
+	}
+	if s, ok := last[0].utf8(); ok {
+		return string(s), true
+	}
+	return string(last[0].Value), true
+}
 
-// Parent returns the name without its last RDN; LastCN returns the value of the last RDN if that is a single CN.
-func (n Name) Parent() Name           { panic("not built yet") }
-func (n Name) LastCN() (string, bool) { panic("not built yet") }
+// build encodes the parts. The attributes of each are sorted as DER sorts a SET OF, so that FromDER(n.DER()) gives n.
+func build(rdns []RDN) Name {
+	var content []byte
+	for i, rdn := range rdns {
+		rdns[i] = sorted(rdn)
+		content = append(content, rdns[i].der()...)
+	}
+	return Name{rdns: rdns, raw: sequence(content)}
+}
+
+// der encodes the RDN with its attributes in the order they have.
+func (r RDN) der() []byte {
+	var b cryptobyte.Builder
+	b.AddASN1(cbasn1.SET, func(b *cryptobyte.Builder) {
+		for _, a := range r {
+			b.AddBytes(a.der())
+		}
+	})
+	return b.BytesOrPanic()
+}
+
+func (a Attribute) der() []byte {
+	var b cryptobyte.Builder
+	b.AddASN1(cbasn1.SEQUENCE, func(b *cryptobyte.Builder) {
+		b.AddASN1ObjectIdentifier(a.Type)
+		b.AddASN1(cbasn1.Tag(a.Tag), func(b *cryptobyte.Builder) { b.AddBytes(a.Value) })
+	})
+	return b.BytesOrPanic()
+}
+
+// sorted returns the attributes in the order of their encodings (X.690 section 11.6).
+func sorted(r RDN) RDN {
+	if len(r) < 2 {
+		return r
+	}
+	r = slices.Clone(r)
+	slices.SortStableFunc(r, func(a, b Attribute) int { return bytes.Compare(a.der(), b.der()) })
+	return r
+}
+
+// valueDER encodes the value alone.
+func (a Attribute) valueDER() []byte {
+	var b cryptobyte.Builder
+	b.AddASN1(cbasn1.Tag(a.Tag), func(b *cryptobyte.Builder) { b.AddBytes(a.Value) })
+	return b.BytesOrPanic()
+}
