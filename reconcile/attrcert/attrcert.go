@@ -1,37 +1,61 @@
 // Package attrcert parses X.509 attribute certificates (RFC 5755) as issued by VOMS, and FQANs.
+//
+// [FromChain] finds the attribute certificates (ACs) of a proxy, [Parse] reads one as a VOMS server sends it, [Extension]
+// wraps it for a new proxy. Nothing here says that an AC is genuine: that needs trust anchors, see package trust.
+//
+// [Issue] is the other side, in the layout of vomsd. It is what the test servers use.
+//
+// # What is read
+//
+// The encoding must be DER, without trailing bytes, and bounded in every list. Of the many shapes RFC 5755 allows only
+// those of the VOMS AC profile (GFD.182) are read: a holder by baseCertificateID, an issuer by directory name, exactly one
+// attribute of VOMS's type with exactly one policy authority. Everything else is refused by name.
 package attrcert
 
 import (
-	"crypto"
+	"bytes"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/asn1"
+	"errors"
+	"fmt"
 	"math/big"
 	"time"
+
+	"golang.org/x/crypto/cryptobyte"
+	cbasn1 "golang.org/x/crypto/cryptobyte/asn1"
 
 	"github.com/vobox-reconcile/vobox-reconcile/reconcile/dn"
 )
 
-// An FQAN is a fully qualified attribute name, /vo[/group]*[/Role=r][/Capability=c].
-type FQAN struct {
-	Group      string // "/alice" or "/alice/sub"
-	Role       string // "" for none; never "NULL"
-	Capability string // "" for none; never "NULL"
-}
+// Bounds on what is read. Real ACs stay far below: a user with all roles of a large VO has some dozens of FQANs in 10 kB.
+const (
+	maxSize    = 256 << 10 // of an AC, and of a VOMS extension
+	maxACs     = 32        // in one extension
+	maxFQANs   = 1024
+	maxAttrs   = 1024 // generic attributes
+	maxCerts   = 16   // in the AA certificate chain
+	maxTargets = 256
+	maxFQANLen = 1024
+	maxSerial  = 20 // octets; RFC 5755 section 4.2.5, and VOMS refuses longer ones
+)
 
-// ParseFQAN reads the long and the short form; Role=NULL and Capability=NULL are dropped.
-func ParseFQAN(s string) (FQAN, error) { panic("not built yet") }
+// ErrNoAC is returned (wrapped) for a VOMS extension that is there but holds no attribute certificate.
+var ErrNoAC = errors.New("the VOMS extension holds no attribute certificate")
 
-// String returns the short form, which is also the form to compare and to request.
-func (f FQAN) String() string { panic("not built yet") }
+// The VOMS arc is 1.3.6.1.4.1.8005.100.100.
+var (
+	oidVOMSExtension = asn1.ObjectIdentifier{1, 3, 6, 1, 4, 1, 8005, 100, 100, 5}
+	oidFQANs         = asn1.ObjectIdentifier{1, 3, 6, 1, 4, 1, 8005, 100, 100, 4}
+	oidCertSequence  = asn1.ObjectIdentifier{1, 3, 6, 1, 4, 1, 8005, 100, 100, 10}
+	oidAttributes    = asn1.ObjectIdentifier{1, 3, 6, 1, 4, 1, 8005, 100, 100, 11}
+	oidNoRevAvail    = asn1.ObjectIdentifier{2, 5, 29, 56}
+	oidAuthorityKey  = asn1.ObjectIdentifier{2, 5, 29, 35}
+	oidTargets       = asn1.ObjectIdentifier{2, 5, 29, 55}
+)
 
-// VO is the first part of the group, without the slash.
-func (f FQAN) VO() string { panic("not built yet") }
-
-// Normalize returns the short form of s, or s itself if it is no FQAN.
-func Normalize(s string) string { panic("not built yet") }
-
-// An Attribute is a VOMS generic attribute.
+// An Attribute is a VOMS generic attribute. VOMS servers set the qualifier to the VO's name, or to the FQAN that brings
+// the attribute.
 type Attribute struct{ Name, Value, Qualifier string }
 
 // An AC is a parsed attribute certificate. Nothing in it is verified: see package trust.
@@ -47,47 +71,94 @@ type AC struct {
 	VO, Host            string // from the policy authority
 	Port                int
 	RawFQANs            []string // as in the AC
-	FQANs               []string // short form
+	FQANs               []string // short form, or as in the AC where it is no FQAN
 	Attributes          []Attribute
 	Certificates        []*x509.Certificate // the signer first; from the AA certificate chain extension
 	AuthorityKeyID      []byte
 	NoRevAvail          bool
 	Targets             []string
-	UnhandledCritical   []asn1.ObjectIdentifier
+	UnhandledCritical   []asn1.ObjectIdentifier // critical extensions other than targets, also noRevAvail and the like
 	SignatureAlgorithm  x509.SignatureAlgorithm
 	Signature           []byte
 }
 
 // Parse reads one attribute certificate from DER.
-func Parse(der []byte) (*AC, error) { panic("not built yet") }
-
-// FromCertificate returns the ACs in cert's VOMS extension (1.3.6.1.4.1.8005.100.100.5), or none.
-func FromCertificate(cert *x509.Certificate) ([]*AC, error) { panic("not built yet") }
-
-// FromChain looks from the leaf upward: the first certificate with the extension wins.
-func FromChain(chain []*x509.Certificate) ([]*AC, error) { panic("not built yet") }
-
-// Extension wraps the DER of one or more ACs for a proxy certificate; not critical.
-func Extension(acs ...[]byte) pkix.Extension { panic("not built yet") }
-
-// HeldBy reports whether the AC is about this EEC: its subject (as VOMS writes it) or its issuer (RFC 5755), and its serial.
-func (ac *AC) HeldBy(eec *x509.Certificate) bool { panic("not built yet") }
-
-// CheckSignature verifies the AC's signature with the signer's key.
-func (ac *AC) CheckSignature(signer *x509.Certificate) error { panic("not built yet") }
-
-// A Template is what Issue puts into an AC.
-type Template struct {
-	VO, Host            string
-	Port                int
-	FQANs               []string // written as they are
-	Attributes          []Attribute
-	NotBefore, NotAfter time.Time
-	IssuerHolder        bool // holder by issuer DN (RFC 5755) instead of by subject DN (VOMS)
-	Targets             []string
+func Parse(der []byte) (*AC, error) {
+	if len(der) > maxSize {
+		return nil, fmt.Errorf("attrcert: parsing attribute certificate: %d bytes are more than the %d allowed", len(der), maxSize)
+	}
+	ac, err := parse(bytes.Clone(der))
+	if err != nil {
+		return nil, fmt.Errorf("attrcert: parsing attribute certificate: %w", err)
+	}
+	return ac, nil
 }
 
-// Issue signs an AC about holder, in the layout of vomsd. The certs are the signer's chain to embed, signer first.
-func Issue(t Template, holder *x509.Certificate, certs []*x509.Certificate, key crypto.Signer) ([]byte, error) {
-	panic("not built yet")
+// FromCertificate returns the ACs in cert's VOMS extension (1.3.6.1.4.1.8005.100.100.5). A certificate without the
+// extension gives none and no error.
+func FromCertificate(cert *x509.Certificate) ([]*AC, error) {
+	for _, e := range cert.Extensions {
+		if !e.Id.Equal(oidVOMSExtension) {
+			continue
+		}
+		acs, err := parseExtension(e.Value)
+		if err != nil {
+			return nil, fmt.Errorf("attrcert: reading VOMS extension: %w", err)
+		}
+		return acs, nil
+	}
+	return nil, nil
+}
+
+// FromChain looks for ACs from the leaf upward: the first certificate with the extension wins, as in the C++ and Java
+// VOMS libraries. A chain without any gives none and no error.
+func FromChain(chain []*x509.Certificate) ([]*AC, error) {
+	for _, cert := range chain {
+		acs, err := FromCertificate(cert)
+		if err != nil || len(acs) > 0 {
+			return acs, err
+		}
+	}
+	return nil, nil
+}
+
+// Extension wraps the DER of one or more ACs for a proxy certificate, in the order given. It is not critical: software
+// that knows nothing of VOMS must still accept the proxy.
+func Extension(acs ...[]byte) pkix.Extension {
+	var b cryptobyte.Builder
+	b.AddASN1(cbasn1.SEQUENCE, func(b *cryptobyte.Builder) {
+		b.AddASN1(cbasn1.SEQUENCE, func(b *cryptobyte.Builder) {
+			for _, ac := range acs {
+				b.AddBytes(ac)
+			}
+		})
+	})
+	return pkix.Extension{Id: oidVOMSExtension, Value: b.BytesOrPanic()}
+}
+
+// HeldBy reports whether the AC is about this EEC. Its name must be the EEC's subject, which is what vomsd and IAM write
+// into baseCertificateID, or its issuer, which is what RFC 5755 section 4.2.2 wants and vomsd writes with -newformat.
+// The serial must be the EEC's in both cases.
+func (ac *AC) HeldBy(eec *x509.Certificate) bool {
+	if eec == nil || eec.SerialNumber == nil || ac.HolderSerial == nil || ac.HolderSerial.Cmp(eec.SerialNumber) != 0 {
+		return false
+	}
+	for _, raw := range [][]byte{eec.RawSubject, eec.RawIssuer} {
+		if name, err := dn.FromDER(raw); err == nil && !name.IsEmpty() && name.Equal(ac.HolderName) {
+			return true
+		}
+	}
+	return false
+}
+
+// CheckSignature verifies the AC's signature with the signer's key. It takes SHA-1, which old servers used, and never
+// MD5; whether SHA-1 is acceptable is for the caller to decide by SignatureAlgorithm.
+func (ac *AC) CheckSignature(signer *x509.Certificate) error {
+	if ac.SignatureAlgorithm == x509.UnknownSignatureAlgorithm {
+		return errors.New("attrcert: checking signature: unknown signature algorithm")
+	}
+	if err := signer.CheckSignature(ac.SignatureAlgorithm, ac.RawInfo, ac.Signature); err != nil {
+		return fmt.Errorf("attrcert: checking signature: %w", err)
+	}
+	return nil
 }
