@@ -1,0 +1,123 @@
+package voms
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/vobox-reconcile/vobox-reconcile/reconcile/attrcert"
+)
+
+// maxQuery bounds the octets of FQANs in one request: with the rest of it they must fit one TLS record, since vomsd
+// takes what one read gives it for the whole.
+const maxQuery = 8 << 10
+
+// everything is the word that asks vomsd for every group and role.
+const everything = "all"
+
+// A query is a request made ready for one server.
+type query struct {
+	fqans   []string // short form, checked: safe in a URL and in XML as they are
+	seconds int64
+}
+
+// A requestError is a request that no server can be asked.
+type requestError struct{ err *Error }
+
+func (e *requestError) Error() string { return e.err.Error() }
+func (e *requestError) Unwrap() error { return e.err }
+
+// newQuery checks and normalises r for s.
+func newQuery(s Server, r Request) (query, error) {
+	if r.Lifetime <= 0 {
+		return query{}, fmt.Errorf("voms: lifetime %v asked for: it must be positive", r.Lifetime)
+	}
+	// vomsd reads the seconds into an int.
+	seconds := min(int64((r.Lifetime+time.Second-1)/time.Second), math.MaxInt32)
+	if r.Lifetime > math.MaxInt64-time.Second {
+		seconds = math.MaxInt32
+	}
+	q := query{seconds: seconds}
+	total := 0
+	for _, f := range r.FQANs {
+		if f != everything || len(r.FQANs) > 1 {
+			f = attrcert.Normalize(f)
+			if err := sendable(s, f); err != nil {
+				return query{}, err
+			}
+		}
+		if total += len(f) + 1; total > maxQuery {
+			return query{}, badFQAN(s, f, fmt.Sprintf("the FQANs asked for are longer than %d octets together", maxQuery))
+		}
+		if !slices.Contains(q.fqans, f) {
+			q.fqans = append(q.fqans, f)
+		}
+	}
+	if len(q.fqans) == 0 {
+		f := "/" + s.VO
+		if err := sendable(s, f); err != nil {
+			return query{}, err
+		}
+		q.fqans = []string{f}
+	}
+	return q, nil
+}
+
+// sendable refuses an FQAN that cannot be sent as it is. vomsd decodes no percent-encoding, so a character that a URL
+// reserves cannot be said at all; a comma would begin another FQAN, and a colon another role in the XML protocol.
+func sendable(s Server, fqan string) error {
+	if !strings.HasPrefix(fqan, "/") {
+		return badFQAN(s, fqan, "an FQAN begins with a slash")
+	}
+	if bad := strings.IndexFunc(fqan, func(r rune) bool {
+		return !('a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9' || strings.ContainsRune("/_.-=", r))
+	}); bad >= 0 {
+		return badFQAN(s, fqan, fmt.Sprintf("%q cannot be sent to a VOMS server", []rune(fqan[bad:])[0]))
+	}
+	return nil
+}
+
+func badFQAN(s Server, fqan, cause string) error {
+	if len(fqan) > 300 {
+		fqan = fqan[:300] + "…"
+	}
+	return &requestError{&Error{
+		ID:      FQANRefused,
+		Server:  s.Address(),
+		Message: fmt.Sprintf("FQAN %q cannot be asked for", fqan),
+		Cause:   cause,
+		Remedy:  "correct the attributes in the configuration: /VO[/GROUP]…[/Role=ROLE], of letters, digits, '_', '.' and '-'",
+		Where:   VOBox,
+	}}
+}
+
+// rawQuery returns the query part of the REST request. Nothing in it is percent-encoded: vomsd takes %2F literally.
+func (q query) rawQuery() string {
+	return "fqans=" + strings.Join(q.fqans, ",") + "&lifetime=" + strconv.FormatInt(q.seconds, 10)
+}
+
+// document returns the request of the XML protocol. It always asks for standard base64: without that vomsd answers in
+// an alphabet of its own.
+func (q query) document() []byte {
+	var b strings.Builder
+	b.WriteString(`<?xml version="1.0" encoding="US-ASCII"?><voms>`)
+	for _, f := range q.fqans {
+		b.WriteString("<command>" + command(f) + "</command>")
+	}
+	fmt.Fprintf(&b, "<base64>1</base64><version>4</version><lifetime>%d</lifetime></voms>", q.seconds)
+	return []byte(b.String())
+}
+
+// command returns an FQAN as vomsd's command: G group, B group:role, A everything.
+func command(fqan string) string {
+	if fqan == everything {
+		return "A"
+	}
+	if group, role, ok := strings.Cut(fqan, "/Role="); ok {
+		return "B" + group + ":" + role
+	}
+	return "G" + fqan
+}
