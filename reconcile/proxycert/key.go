@@ -1,0 +1,75 @@
+package proxycert
+
+import (
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/x509"
+	"errors"
+	"fmt"
+)
+
+// A KeyType is one of the configuration's proxies[].key values.
+type KeyType string
+
+const (
+	RSA2048 KeyType = "rsa2048"
+	RSA3072 KeyType = "rsa3072"
+	RSA4096 KeyType = "rsa4096"
+	P256    KeyType = "p256"
+)
+
+// minRSABits is what OpenSSL's security level 2 asks for, which is in force on every grid server of today.
+const minRSABits = 2048
+
+// GenerateKey makes a key pair with crypto/rand. The empty type means RSA2048.
+func GenerateKey(t KeyType) (crypto.Signer, error) {
+	bits := 0
+	switch t {
+	case RSA2048, "":
+		bits = 2048
+	case RSA3072:
+		bits = 3072
+	case RSA4096:
+		bits = 4096
+	case P256:
+		return ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	default:
+		return nil, fmt.Errorf("proxycert: unknown key type %q; use rsa2048, rsa3072, rsa4096 or p256", string(t))
+	}
+	return rsa.GenerateKey(rand.Reader, bits)
+}
+
+// checkPublicKey refuses keys that no grid server would accept in a proxy.
+func checkPublicKey(pub crypto.PublicKey) error {
+	switch k := pub.(type) {
+	case *rsa.PublicKey:
+		if n := k.N.BitLen(); n < minRSABits {
+			return fmt.Errorf("an RSA key of %d bits; servers refuse fewer than %d", n, minRSABits)
+		}
+		return nil
+	case *ecdsa.PublicKey:
+		return nil
+	}
+	return fmt.Errorf("a key of type %T; grid software reads RSA and ECDSA keys only", pub)
+}
+
+// signatureAlgorithm goes by the signing key. Globus goes by the signature on the issuer's certificate, which fails
+// where an ECDSA key has signed an RSA one (gridcf/gct issue 249).
+func signatureAlgorithm(key crypto.Signer) (x509.SignatureAlgorithm, error) {
+	switch key.Public().(type) {
+	case *rsa.PublicKey:
+		return x509.SHA256WithRSA, nil
+	case *ecdsa.PublicKey:
+		return x509.ECDSAWithSHA256, nil
+	}
+	return 0, errors.New("the signing key is neither RSA nor ECDSA")
+}
+
+// sameKey reports whether two public keys are equal.
+func sameKey(a, b crypto.PublicKey) bool {
+	k, ok := a.(interface{ Equal(crypto.PublicKey) bool })
+	return ok && k.Equal(b)
+}
