@@ -1,0 +1,98 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+)
+
+const day = 24 * time.Hour
+
+// durationPattern is what ParseDuration accepts, in the common subset of Go's and JSON Schema's regular expressions.
+const durationPattern = `^(([0-9]+(\.[0-9]*)?|\.[0-9]+)(d|h|m|s|ms|us|µs|μs|ns))+$`
+
+// ParseDuration reads a Go duration in which d stands for days of 24 hours: 48h, 30m, 1d12h. It is not negative.
+func ParseDuration(s string) (time.Duration, error) {
+	if strings.HasPrefix(s, "-") {
+		return 0, errors.New("is negative")
+	}
+	var total time.Duration
+	for rest := s; ; {
+		var number, unit string
+		number, rest = span(rest, func(c byte) bool { return c == '.' || '0' <= c && c <= '9' })
+		unit, rest = span(rest, func(c byte) bool { return c != '.' && (c < '0' || c > '9') })
+		d, err := oneUnit(number, unit)
+		if err != nil {
+			return 0, err
+		}
+		if total += d; total < 0 {
+			return 0, errTooLong
+		}
+		if rest == "" {
+			return total, nil
+		}
+	}
+}
+
+var (
+	errTooLong     = errors.New("is longer than 290 years")
+	errNotDuration = errors.New("is not a duration")
+)
+
+// oneUnit reads one number with its unit.
+func oneUnit(number, unit string) (time.Duration, error) {
+	switch {
+	case number == "":
+		return 0, errNotDuration
+	case unit == "":
+		return 0, errors.New("has no unit")
+	case unit != "d":
+		d, err := time.ParseDuration(number + unit)
+		if err != nil && strings.Contains(err.Error(), "unknown unit") {
+			return 0, fmt.Errorf("has the unknown unit %q", unit)
+		} else if err != nil {
+			return 0, errNotDuration
+		}
+		return d, nil
+	}
+	whole, fraction, dot := strings.Cut(number, ".")
+	if whole == "" && fraction == "" || strings.Contains(fraction, ".") {
+		return 0, errNotDuration
+	}
+	if !dot {
+		n, err := strconv.ParseInt(whole, 10, 64)
+		if err != nil || n > int64((1<<63-1)/day) {
+			return 0, errTooLong
+		}
+		return time.Duration(n) * day, nil
+	}
+	f, err := strconv.ParseFloat(number, 64)
+	if err != nil || f*float64(day) >= 1<<63 {
+		return 0, errTooLong
+	}
+	return time.Duration(f * float64(day)), nil
+}
+
+// span cuts off the bytes at the start of s for which in holds.
+func span(s string, in func(byte) bool) (head, rest string) {
+	for i := range len(s) {
+		if !in(s[i]) {
+			return s[:i], s[i:]
+		}
+	}
+	return s, ""
+}
+
+// formatDuration writes a duration as people do: 48h, 30m, 1h30m.
+func formatDuration(d time.Duration) string {
+	s := d.String()
+	if strings.HasSuffix(s, "m0s") {
+		s = strings.TrimSuffix(s, "0s")
+	}
+	if strings.HasSuffix(s, "h0m") {
+		s = strings.TrimSuffix(s, "0m")
+	}
+	return s
+}
