@@ -116,9 +116,12 @@ type world struct {
 	authority *authority
 	broom     *broom
 
-	library lazy[string]
-	site    lazy[*MyProxy]
-	sample  lazy[*MyProxy]
+	library  lazy[string]
+	database lazy[*database]
+	site     lazy[*MyProxy]
+	sample   lazy[*MyProxy]
+	alice    lazy[*VOMS]
+	dteam    lazy[*VOMS]
 
 	mu         sync.Mutex
 	identities map[string]*Identity

@@ -1,13 +1,16 @@
 /*
  * Preloaded into the servers of the test grid (LD_PRELOAD). It changes where
- * they listen, where they log and how they live; no byte of a protocol.
+ * they listen, where they log and how they live, and works around two faults
+ * of vomsd; no byte of a protocol is touched.
  *
  *   REALGRID_SYSLOG=FILE     lines for syslog are appended to FILE
  *   REALGRID_FOREGROUND=N    the first N calls of fork() are not done: a server
  *                            that would become a daemon stays the test's child
+ *   REALGRID_REST=1          vomsd answers REST requests
  *
  * Always: bind() to the wildcard address becomes bind() to 127.0.0.1, and a
- * forked child is killed when its parent ends.
+ * forked child is killed when its parent ends; and vomsd's generic attributes
+ * have their values.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -131,4 +134,69 @@ pid_t fork(void)
 pid_t setsid(void)
 {
 	return getpid();
+}
+
+/*
+ * vomsd expects the HTTP parser of gSOAP (soap->fparse) to call the handler that
+ * it has set for GET (soap->fget). gSOAP 2.8.124 leaves that to its caller, so
+ * the connection closes without an answer. Upstream's correction calls the
+ * handler when the parser has not (italiangrid/voms 15654d2); so does this.
+ *
+ * The function's name carries the version of struct soap, and with another
+ * version this one is never called. The offsets are those that vomsd uses where
+ * it sets the handler and calls the parser.
+ */
+#if defined(__LP64__)
+enum { SOAP_FGET = 0xbff0, SOAP_FPARSE = 0xc038 };
+
+typedef int soap_call(void *soap);
+static soap_call *http_parse;
+
+static soap_call **soap_member(void *soap, size_t offset)
+{
+	return (soap_call **)((char *)soap + offset);
+}
+
+static int parse_and_handle(void *soap)
+{
+	int err = http_parse(soap);
+
+	return err ? err : (*soap_member(soap, SOAP_FGET))(soap);
+}
+
+void *soap_new_REQUIRE_lib_v208124(int mode)
+{
+	void *(*real)(int) = next("soap_new_REQUIRE_lib_v208124");
+	void *soap = real(mode);
+
+	if (soap && getenv("REALGRID_REST")) {
+		soap_call **parse = soap_member(soap, SOAP_FPARSE);
+		http_parse = *parse;
+		*parse = parse_and_handle;
+	}
+	return soap;
+}
+#endif
+
+/*
+ * voms-mysql-plugin takes a column for NULL when MYSQL_BIND.is_null, a pointer,
+ * is set; MariaDB's client library sets it for every column that it fetches, to
+ * say where the answer is. Where that answer is "no", the pointer is put back.
+ */
+struct bind_head { /* as MYSQL_BIND begins */
+	unsigned long *length;
+	char *is_null;
+};
+
+int mysql_stmt_fetch_column(void *stmt, struct bind_head *bind, unsigned column, unsigned long offset)
+{
+	/* The library was loaded by dlopen(), so RTLD_NEXT does not find it. */
+	void *library = dlopen("libmariadb.so.3", RTLD_LAZY | RTLD_NOLOAD);
+	int (*real)(void *, struct bind_head *, unsigned, unsigned long) = dlsym(library, "mysql_stmt_fetch_column");
+	char *before = bind->is_null;
+	int err = real(stmt, bind, column, offset);
+
+	if (!before && bind->is_null && !*bind->is_null)
+		bind->is_null = NULL;
+	return err;
 }
