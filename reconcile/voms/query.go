@@ -44,21 +44,21 @@ func newQuery(s Server, r Request) (query, error) {
 	total := 0
 	for _, f := range r.FQANs {
 		if f != everything || len(r.FQANs) > 1 {
-			f = attrcert.Normalize(f)
-			if err := sendable(s, f); err != nil {
+			var err error
+			if f, err = shortForm(s, f); err != nil {
 				return query{}, err
 			}
 		}
 		if total += len(f) + 1; total > maxQuery {
-			return query{}, badFQAN(s, f, fmt.Sprintf("the FQANs asked for are longer than %d octets together", maxQuery))
+			return query{}, badFQAN(s, f, fmt.Errorf("the FQANs asked for are longer than %d octets together", maxQuery))
 		}
 		if !slices.Contains(q.fqans, f) {
 			q.fqans = append(q.fqans, f)
 		}
 	}
 	if len(q.fqans) == 0 {
-		f := "/" + s.VO
-		if err := sendable(s, f); err != nil {
+		f, err := shortForm(s, "/"+s.VO)
+		if err != nil {
 			return query{}, err
 		}
 		q.fqans = []string{f}
@@ -66,31 +66,26 @@ func newQuery(s Server, r Request) (query, error) {
 	return q, nil
 }
 
-// sendable refuses an FQAN that cannot be sent as it is. vomsd decodes no percent-encoding, so a character that a URL
-// reserves cannot be said at all; a comma would begin another FQAN, and a colon another role in the XML protocol.
-func sendable(s Server, fqan string) error {
-	if !strings.HasPrefix(fqan, "/") {
-		return badFQAN(s, fqan, "an FQAN begins with a slash")
+// shortForm returns an FQAN as it is asked for, or refuses one that cannot be sent as it is. vomsd decodes no
+// percent-encoding, so a character that a URL reserves cannot be said at all; a comma would begin another FQAN, and a
+// colon a role in the XML protocol. [attrcert.ParseFQAN] lets none of them pass.
+func shortForm(s Server, fqan string) (string, error) {
+	f, err := attrcert.ParseFQAN(fqan)
+	if err != nil {
+		return "", badFQAN(s, fqan, err)
 	}
-	if bad := strings.IndexFunc(fqan, func(r rune) bool {
-		return !('a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9' || strings.ContainsRune("/_.-=", r))
-	}); bad >= 0 {
-		return badFQAN(s, fqan, fmt.Sprintf("%q cannot be sent to a VOMS server", []rune(fqan[bad:])[0]))
-	}
-	return nil
+	return f.String(), nil
 }
 
-func badFQAN(s Server, fqan, cause string) error {
-	if len(fqan) > 300 {
-		fqan = fqan[:300] + "…"
-	}
+func badFQAN(s Server, fqan string, err error) error {
 	return &requestError{&Error{
 		ID:      FQANRefused,
 		Server:  s.Address(),
-		Message: fmt.Sprintf("FQAN %q cannot be asked for", fqan),
-		Cause:   cause,
+		Message: fmt.Sprintf("FQAN %q cannot be asked for", clean(fqan, 300)),
+		Cause:   "no VOMS server could be told which group or role is meant",
 		Remedy:  "correct the attributes in the configuration: /VO[/GROUP]…[/Role=ROLE], of letters, digits, '_', '.' and '-'",
 		Where:   VOBox,
+		Err:     err,
 	}}
 }
 
@@ -100,14 +95,15 @@ func (q query) rawQuery() string {
 }
 
 // document returns the request of the XML protocol. It always asks for standard base64: without that vomsd answers in
-// an alphabet of its own.
+// an alphabet of its own. The line end is for HTTP servers, which would wait for it and now say at once that this is no
+// request; expat, with which vomsd reads, passes over it.
 func (q query) document() []byte {
 	var b strings.Builder
 	b.WriteString(`<?xml version="1.0" encoding="US-ASCII"?><voms>`)
 	for _, f := range q.fqans {
 		b.WriteString("<command>" + command(f) + "</command>")
 	}
-	fmt.Fprintf(&b, "<base64>1</base64><version>4</version><lifetime>%d</lifetime></voms>", q.seconds)
+	fmt.Fprintf(&b, "<base64>1</base64><version>4</version><lifetime>%d</lifetime></voms>\n", q.seconds)
 	return []byte(b.String())
 }
 

@@ -244,6 +244,11 @@ func FuzzVomses(f *testing.F) {
 			t.Errorf("an error with no place: %v", err)
 		}
 		for _, s := range servers {
+			// OpenSSL's slash form has no escape for a backslash: a name that holds the four characters \x41 does not
+			// survive it, nor a vomses line.
+			if n, err := dn.Parse(s.DN.String()); err != nil || !n.Equal(s.DN) {
+				continue
+			}
 			again, err := voms.ParseVomses("f", []byte(s.String()))
 			if err != nil || len(again) != 1 {
 				t.Fatalf("%q: got %v, %v", s, again, err)
