@@ -73,7 +73,7 @@ func (d *directory) holds(name string, data []byte, o Options) (bool, error) {
 	if !o.match(&st) || st.Mode&unix.S_IFMT != unix.S_IFREG || st.Nlink != 1 || st.Size != int64(len(data)) {
 		return false, nil
 	}
-	f, st2, err := d.openFile(name)
+	f, st2, err := d.openFile(name, os.O_RDONLY)
 	if err != nil {
 		return false, nil // gone, or not ours to read: write it anew
 	}

@@ -26,8 +26,8 @@ func appendTo(path string, o Options) (*os.File, error) {
 		return nil, err
 	}
 	defer d.close()
-	const flags = unix.O_WRONLY | unix.O_APPEND | unix.O_NOFOLLOW | unix.O_NONBLOCK | unix.O_NOCTTY
-	fd, err := openat(d.fd, name, flags|unix.O_CREAT|unix.O_EXCL, unixMode(o.Mode)&0o600)
+	const flags = unix.O_WRONLY | unix.O_APPEND | unix.O_CREAT | unix.O_EXCL | unix.O_NOFOLLOW
+	fd, err := openat(d.fd, name, flags, unixMode(o.Mode)&0o600)
 	if err == nil {
 		if err := o.apply(fd); err != nil {
 			unix.Close(fd)
@@ -42,29 +42,23 @@ func appendTo(path string, o Options) (*os.File, error) {
 	if err := d.checkFile(name); err != nil {
 		return nil, err
 	}
-	if fd, err = openat(d.fd, name, flags, 0); err != nil {
+	f, st, err := d.openFile(name, unix.O_WRONLY|unix.O_APPEND)
+	if err != nil {
 		return nil, err
 	}
-	f := os.NewFile(uintptr(fd), path)
-	if err := d.checkOpened(fd); err != nil {
+	if err := d.checkNames(st); err != nil {
 		f.Close()
 		return nil, err
 	}
 	return f, nil
 }
 
-// checkOpened makes sure that what was opened for writing is a file of this name alone.
-func (d *directory) checkOpened(fd int) error {
-	var st unix.Stat_t
-	switch err := unix.Fstat(fd, &st); {
-	case err != nil:
-		return err
-	case st.Mode&unix.S_IFMT != unix.S_IFREG:
-		return ErrNotRegular
-	case st.Nlink > 1 && !d.trusted():
-		return ErrHardLink
+// checkNames refuses to root a file that somebody else could have linked into this directory, to have it read or written.
+func (d *directory) checkNames(st *unix.Stat_t) error {
+	if os.Geteuid() != 0 || st.Nlink <= 1 || d.trusted() {
+		return nil
 	}
-	return nil
+	return fmt.Errorf("%w: it has %d names, so another file may have been linked here (Globus refuses such files, too); put a copy in its place", ErrHardLink, st.Nlink)
 }
 
 // Rename gives the entry at path another name in the same directory, replacing what has it.

@@ -46,13 +46,13 @@ func read(path string, limit int64) ([]byte, fs.FileInfo, error) {
 	if err := d.checkFile(name); err != nil {
 		return nil, nil, err
 	}
-	f, st, err := d.openFile(name)
+	f, st, err := d.openFile(name, os.O_RDONLY)
 	if err != nil {
 		return nil, nil, err
 	}
 	defer f.Close()
-	if os.Geteuid() == 0 && st.Nlink > 1 && !d.trusted() {
-		return nil, nil, fmt.Errorf("%w: it has %d names, so another file may have been linked here; Globus refuses it too; copy it and put the copy in its place", ErrHardLink, st.Nlink)
+	if err := d.checkNames(st); err != nil {
+		return nil, nil, err
 	}
 	info, err := f.Stat()
 	if err != nil {
@@ -83,8 +83,8 @@ func (d *directory) checkFile(name string) error {
 }
 
 // openFile opens a regular file and nothing else, whatever has become of the name.
-func (d *directory) openFile(name string) (*os.File, *unix.Stat_t, error) {
-	fd, err := openat(d.fd, name, unix.O_RDONLY|unix.O_NONBLOCK|unix.O_NOFOLLOW|unix.O_NOCTTY, 0)
+func (d *directory) openFile(name string, flag int) (*os.File, *unix.Stat_t, error) {
+	fd, err := openat(d.fd, name, flag|unix.O_NONBLOCK|unix.O_NOFOLLOW|unix.O_NOCTTY, 0)
 	if errors.Is(err, unix.ELOOP) {
 		return nil, nil, ErrLink
 	}
@@ -247,4 +247,54 @@ func absolute(path string) (string, error) {
 		return "", errors.New("no path given")
 	}
 	return filepath.Abs(path)
+}
+
+// Follow returns the path that path leads to once the links at its end are followed, as far as the rule about links
+// allows; where that is not a link, it is path itself, without links on the way. It is for files that root's own links
+// name, such as a host certificate kept elsewhere: what it returns is then given to Read.
+func Follow(path string) (string, error) {
+	real, err := follow(path)
+	if err != nil {
+		return "", fmt.Errorf("following %q: %w", path, err)
+	}
+	return real, nil
+}
+
+func follow(path string) (string, error) {
+	for range maxLinks {
+		next, err := followOnce(path)
+		if err != nil || next == path {
+			return next, err
+		}
+		path = next
+	}
+	return "", unix.ELOOP
+}
+
+// followOnce returns the place path is, or the target of the link there.
+func followOnce(path string) (string, error) {
+	d, name, err := openParent(path)
+	if err != nil {
+		return "", err
+	}
+	defer d.close()
+	entry, st, err := d.open(name)
+	if err != nil {
+		return "", errors.Unwrap(err)
+	}
+	defer entry.close()
+	if st.Mode&unix.S_IFMT != unix.S_IFLNK {
+		return entry.path, nil
+	}
+	target, err := readlink(entry)
+	if err != nil {
+		return "", err
+	}
+	if err := d.checkLink(entry.path, target, st); err != nil {
+		return "", err
+	}
+	if filepath.IsAbs(target) {
+		return filepath.Clean(target), nil
+	}
+	return filepath.Join(d.path, target), nil
 }

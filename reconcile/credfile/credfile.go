@@ -1,34 +1,111 @@
 // Package credfile reads and writes proxy files: a chain and its key in one PEM file.
+//
+// Reading is generous, as the grid's own tools are: blocks in any order, text around them, CRLF, CA certificates and
+// duplicates among them. Writing is strict, in the one layout that the oldest readers know.
 package credfile
 
 import (
+	"bytes"
+	"crypto/ecdsa"
+	"crypto/rsa"
+	"crypto/sha256"
+	"crypto/x509"
+	"encoding/hex"
+	"encoding/pem"
+	"errors"
+	"fmt"
+
 	"github.com/vobox-reconcile/vobox-reconcile/reconcile/atomicfile"
+	"github.com/vobox-reconcile/vobox-reconcile/reconcile/dn"
 	"github.com/vobox-reconcile/vobox-reconcile/reconcile/proxycert"
 )
 
 // MaxSize is the largest file that is read, in bytes.
 const MaxSize = 1 << 20
 
-// Parse reads a proxy file's content: blocks in any order, text around them, CRLF.
-func Parse(data []byte) (*proxycert.Credential, error) { panic("not built yet") }
+// Parse reads a proxy file's content: blocks in any order, text around them, CRLF. The chain is sorted, leaf first; what
+// does not belong to it is left out. An error says what the file lacks; it never holds any of the file's content.
+func Parse(data []byte) (*proxycert.Credential, error) {
+	f, err := ParseAll(data)
+	if err != nil {
+		return nil, err
+	}
+	return f.Credential()
+}
 
-// Marshal writes leaf, key (PKCS#1 for RSA, PKCS#8 for EC), rest of the chain.
-func Marshal(c *proxycert.Credential) ([]byte, error) { panic("not built yet") }
+// Marshal writes leaf, key (PKCS#1 for RSA, PKCS#8 for EC), rest of the chain. Old Globus reads neither PKCS#8 RSA keys
+// nor, of any age, "EC PRIVATE KEY".
+func Marshal(c *proxycert.Credential) ([]byte, error) {
+	if len(c.Chain) == 0 || c.Key == nil {
+		return nil, errors.New("writing a proxy: it has no certificate or no key")
+	}
+	var key pem.Block
+	switch k := c.Key.(type) {
+	case *rsa.PrivateKey:
+		key = pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(k)}
+	case *ecdsa.PrivateKey:
+		der, err := x509.MarshalPKCS8PrivateKey(k)
+		if err != nil {
+			return nil, fmt.Errorf("writing a proxy's key: %w", err)
+		}
+		key = pem.Block{Type: "PRIVATE KEY", Bytes: der}
+	default:
+		return nil, fmt.Errorf("writing a proxy: a key of type %T", c.Key)
+	}
+	if !belongs(c.Key, c.Leaf()) {
+		return nil, fmt.Errorf("writing a proxy: the key does not belong to %s", dn.MustFromDER(c.Leaf().RawSubject))
+	}
+	var b bytes.Buffer
+	for i, cert := range c.Chain {
+		pem.Encode(&b, &pem.Block{Type: "CERTIFICATE", Bytes: cert.Raw})
+		if i == 0 {
+			pem.Encode(&b, &key)
+		}
+	}
+	return b.Bytes(), nil
+}
 
-// Load reads the proxy file at path; the digest is the SHA-256 of its bytes in hex.
-func Load(path string) (c *proxycert.Credential, digest string, err error) { panic("not built yet") }
+// Digest is the SHA-256 of a file's bytes in hex, as Load returns it.
+func Digest(data []byte) string {
+	sum := sha256.Sum256(data)
+	return hex.EncodeToString(sum[:])
+}
 
-// LoadPair reads a certificate file and a key file (an EEC kept on the box). The passphrase func is called only when the
-// key is encrypted; nil means there is none.
-func LoadPair(cert, key string, passphrase func() ([]byte, error)) (*proxycert.Credential, error) {
-	panic("not built yet")
+// Load reads the proxy file at path; the digest is the SHA-256 of its bytes in hex, which is returned also for a file
+// that is no proxy. A link at path is followed only if nobody but root or the caller can have put it there, see package
+// atomicfile.
+func Load(path string) (c *proxycert.Credential, digest string, err error) {
+	data, err := readFile(path)
+	if err != nil {
+		return nil, "", err
+	}
+	c, err = Parse(data)
+	if err != nil {
+		return nil, Digest(data), fmt.Errorf("proxy file %q: %w", path, err)
+	}
+	return c, Digest(data), nil
+}
+
+// readFile reads a file, through links at path where that is safe.
+func readFile(path string) ([]byte, error) {
+	data, _, err := atomicfile.Read(path, MaxSize)
+	if !errors.Is(err, atomicfile.ErrLink) {
+		return data, err
+	}
+	real, followErr := atomicfile.Follow(path)
+	if followErr != nil {
+		return nil, followErr
+	}
+	data, _, err = atomicfile.Read(real, MaxSize)
+	return data, err
 }
 
 // Write replaces the proxy file at path.
-func Write(path string, c *proxycert.Credential, o atomicfile.Options) error { panic("not built yet") }
-
-// EscapeName returns the repository file name that vobox-proxy gives a proxy: DN + "-voms " + VO string, escaped with +hh.
-func EscapeName(identity, voms string) string { panic("not built yet") }
-
-// UnescapeName splits such a name; ok is false when there is no "-voms " in it.
-func UnescapeName(file string) (identity, voms string, ok bool) { panic("not built yet") }
+func Write(path string, c *proxycert.Credential, o atomicfile.Options) error {
+	data, err := Marshal(c)
+	if err != nil {
+		return err
+	}
+	_, err = atomicfile.Replace(path, data, o)
+	return err
+}
