@@ -1,0 +1,158 @@
+package envfile
+
+import (
+	"bytes"
+	"fmt"
+	"regexp"
+	"strings"
+	"unicode"
+
+	"github.com/rogpeppe/go-internal/diff"
+)
+
+// Diff is a unified diff from old to new with three lines of context; names go into its headers. It is empty if they
+// are equal. It is for people and for plans: values that look secret are masked as [Redact] does, also where they
+// differ, and control characters are written ^X.
+func Diff(oldName string, old []byte, newName string, new []byte) string {
+	whole := diff.Diff("old", old, "new", new)
+	if len(whole) == 0 {
+		return ""
+	}
+	lines := strings.SplitAfter(string(whole), "\n")
+	var out strings.Builder
+	fmt.Fprintf(&out, "--- %s\n+++ %s\n", printable(oldName), printable(newName))
+	// Three lines of header: diff old new, ---, +++. Each line then is replaced by the masked line with its number.
+	oldMasked, newMasked := maskedLines(old), maskedLines(new)
+	var i, j int
+	for _, line := range lines[3:] {
+		switch {
+		case strings.HasPrefix(line, "@@"):
+			var n int
+			fmt.Sscanf(line, "@@ -%d,%d +%d,%d", &i, &n, &j, &n)
+			i, j = max(i-1, 0), max(j-1, 0)
+			out.WriteString(line)
+		case strings.HasPrefix(line, " "):
+			out.WriteString(" " + oldMasked[i] + "\n")
+			i++
+			j++
+		case strings.HasPrefix(line, "-"):
+			out.WriteString("-" + oldMasked[i] + "\n")
+			i++
+		case strings.HasPrefix(line, "+"):
+			out.WriteString("+" + newMasked[j] + "\n")
+			j++
+		default:
+			out.WriteString(line)
+		}
+	}
+	return out.String()
+}
+
+func maskedLines(data []byte) []string {
+	return strings.Split(printable(string(Redact(data))), "\n")
+}
+
+// mask stands for a value that is not shown.
+const mask = "***"
+
+// Redact gives data, of the same number of lines, without what looks secret: the values of variables whose name speaks of a
+// password, secret, token or key (but not of a file, as X509_USER_KEY and TOKEN_FILE do), also in comments, passwords in
+// URLs, and PEM private keys.
+func Redact(data []byte) []byte {
+	out := data
+	if f, err := parse(data); err == nil {
+		out = f.redact()
+	}
+	out = maskKeys(out)
+	out = maskAssigned(out)
+	return urlPassword.ReplaceAll(out, []byte("${1}"+mask+"@"))
+}
+
+var (
+	assignment  = regexp.MustCompile(`([A-Za-z_][A-Za-z0-9_]*)\+?=`)
+	urlPassword = regexp.MustCompile(`([A-Za-z][A-Za-z0-9+.-]*://[^\s/:@'"]*:)[^\s/@'"]+@`)
+	secretWord  = regexp.MustCompile(`(?i)PASS|PWD$|SECRET|TOKEN|CREDENTIAL|_KEY$|^KEY$|APIKEY|PRIVATE_?KEY`)
+	fileName    = regexp.MustCompile(`(?i)(FILE|PATH|DIR|URL|SERVER|HOST|NAME|ISSUER)$|^USE_|^X509_|^(OLD)?PWD$|^BYPASS|COMPASS`)
+)
+
+// secretName says whether a variable's value is not for others, as far as its name tells.
+func secretName(name string) bool { return secretWord.MatchString(name) && !fileName.MatchString(name) }
+
+// redact masks the assigned values that look secret; newlines in them stay.
+func (f *file) redact() []byte {
+	var out []byte
+	at := 0
+	for _, c := range f.cmds {
+		for _, w := range c.words {
+			if w.op == 0 || !secretName(w.name) || w.start < at {
+				continue
+			}
+			raw := f.src[w.start:w.end]
+			out = append(out, f.src[at:w.start]...)
+			out = append(out, w.name+"="+mask+strings.Repeat("\n"+mask, strings.Count(raw, "\n"))...)
+			at = w.end
+		}
+	}
+	return append(out, f.src[at:]...)
+}
+
+// maskAssigned masks what follows NAME= to the end of the line, where redact has not done so: in comments, before commands, in
+// code that is not followed, in a file with a fault. Where the value ends is not known there.
+func maskAssigned(data []byte) []byte {
+	if !secretWord.Match(data) {
+		return data
+	}
+	lines := bytes.Split(data, []byte{'\n'})
+	for i, line := range lines {
+		for _, m := range assignment.FindAllSubmatchIndex(line, -1) {
+			if !secretName(string(line[m[2]:m[3]])) || bytes.HasPrefix(line[m[1]:], []byte(mask)) || m[1] == len(line) {
+				continue
+			}
+			lines[i] = append(line[:m[1]:m[1]], mask...)
+			break
+		}
+	}
+	return bytes.Join(lines, []byte{'\n'})
+}
+
+// maskKeys masks the lines of PEM private keys.
+func maskKeys(data []byte) []byte {
+	if !bytes.Contains(data, []byte("PRIVATE KEY-----")) {
+		return data
+	}
+	lines := bytes.Split(data, []byte{'\n'})
+	inside := false
+	for i, line := range lines {
+		begins := bytes.Contains(line, []byte("-----BEGIN ")) && bytes.Contains(line, []byte("PRIVATE KEY-----"))
+		if inside || begins {
+			lines[i] = []byte(mask)
+			inside = !bytes.Contains(line, []byte("-----END "))
+		}
+	}
+	return bytes.Join(lines, []byte{'\n'})
+}
+
+// printable makes text safe for a terminal: an env file belongs to an account, and root looks at the diff.
+func printable(s string) string {
+	safe := func(r rune) bool {
+		return r == '\n' || r == '\t' || !unicode.IsControl(r) && !unicode.Is(unicode.Cf, r)
+	}
+	s = strings.ToValidUTF8(s, "\ufffd")
+	if strings.IndexFunc(s, func(r rune) bool { return !safe(r) }) < 0 {
+		return s
+	}
+	var b strings.Builder
+	for _, r := range s {
+		switch {
+		case safe(r):
+			b.WriteRune(r)
+		case r < 0x20:
+			b.WriteString("^" + string('@'+r))
+		case r == 0x7f:
+			b.WriteString("^?")
+		default:
+			fmt.Fprintf(&b, "<U+%04X>", r)
+		}
+	}
+	return b.String()
+}
