@@ -30,7 +30,8 @@ func (v *VOMS) VomsesLine() string {
 	return fmt.Sprintf(`"%s" "%s" "%d" "%s" "%s"`, v.VO, v.Host, v.Port, v.DN, v.VO)
 }
 
-// Alice returns the server of VO alice, which speaks REST and the older XML.
+// Alice returns the server of VO alice, which speaks REST and the older XML,
+// and writes FQANs in the long form, /alice/Role=lcgadmin/Capability=NULL.
 //
 // Debian's vomsd as it is shipped closes a REST connection without an answer;
 // here it runs with upstream's correction (see preload.c).
@@ -40,7 +41,8 @@ func (g *Grid) Alice() *VOMS {
 }
 
 // Dteam returns the server of VO dteam: Debian's vomsd as it is shipped, so
-// XML only. It has a suspended member.
+// XML only. It has a suspended member, and writes FQANs in the short form,
+// /dteam/Role=lcgadmin.
 func (g *Grid) Dteam() *VOMS {
 	g.t.Helper()
 	return g.voms("dteam", &g.dteam)
@@ -98,16 +100,19 @@ func (w *world) startVOMS(vo string) (*VOMS, error) {
 	}
 	err = onFreePort(func(port int) error {
 		v.Port = port
-		config := strings.Join([]string{
+		config := []string{
 			"--vo=" + vo, fmt.Sprintf("--port=%d", port), "--uri=" + v.Addr(),
 			"--dbname=voms_" + vo, "--username=voms", "--passfile=" + passFile,
 			"--contactstring=localhost", "--mysql-socket=" + db.socket, "--sqlloc=" + vomsPlugin,
 			"--logfile=" + v.Log, "--loglevel=4", "--logtype=7", "--timeout=86400",
 			"--x509_cert_dir=" + w.CertDir, "--x509_user_cert=" + host.CertFile, "--x509_user_key=" + host.KeyFile,
 			"--debug", // stay in the foreground
-		}, "\n") + "\n"
+		}
+		if vo == "dteam" {
+			config = append(config, "--shortfqans")
+		}
 		configFile := filepath.Join(dir, "voms.conf")
-		if err := os.WriteFile(configFile, []byte(config), 0o644); err != nil {
+		if err := os.WriteFile(configFile, []byte(strings.Join(config, "\n")+"\n"), 0o644); err != nil {
 			return err
 		}
 		v.process, err = w.start("vomsd of "+vo, filepath.Join(dir, "output"), env, toolPath("voms"), "--conf", configFile)
