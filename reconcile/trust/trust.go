@@ -1,37 +1,74 @@
 // Package trust reads grid trust anchors, signing policies, CRLs and LSC files, and verifies chains against them.
+//
+// A [Store] is a directory of trust anchors as the IGTF distributes it, and a vomsdir. [Store.VerifyChain] says whose
+// credential a chain is, [Store.VerifyAC] whether a VOMS attribute certificate is genuine, [Store.ClientConfig] applies
+// both to the other end of a TLS connection. Nothing is read before it is needed: one chain costs the files of its own
+// CAs, however many others the directory holds.
+//
+// # Where software disagrees
+//
+// Globus (GSI), RFC 3820 and canl-java do not refuse the same chains. What all of them refuse is refused here. Else:
+//
+//   - Proxies of one chain must be of one form: RFC 3820, draft or legacy (GSI, canl).
+//   - Below a limited proxy all must be limited (GSI, but for independent ones, which are refused here as well).
+//   - A policy language other than inherit-all, limited and independent is refused, and so is a policy text (GSI).
+//   - A proxy with keyCertSign is refused (RFC 3820 section 3.6 forbids it; GSI and OpenSSL do not look).
+//   - The end of the path must be a self-signed CA of the directory (OpenSSL, GSI); canl would stop at a sub-CA.
+//   - A signing policy must permit every certificate that a CA signed, and must be there (GSI), unless a .namespaces file
+//     speaks for that CA. Where both are there, both must permit.
+//   - Negative rights in a signing policy refuse what they match; rights without conditions grant nothing. GSI passes over
+//     the first and grants all by the second, which would make of a half-written file a licence.
+//   - A CRL that is there and cannot be used refuses what its CA signed (all); a missing one does not, unless CRL is
+//     [CRLRequire].
+//   - The beginning of a certificate or CRL may be up to five minutes ahead, for clocks (canl); its end is exact (GSI).
 package trust
 
 import (
-	"crypto/tls"
 	"crypto/x509"
+	"fmt"
+	"sync"
 	"time"
 
-	"github.com/vobox-reconcile/vobox-reconcile/reconcile/attrcert"
 	"github.com/vobox-reconcile/vobox-reconcile/reconcile/dn"
 	"github.com/vobox-reconcile/vobox-reconcile/reconcile/proxycert"
+)
+
+// Skew is how far ahead the beginning of a certificate may be, and how far off both ends of an attribute certificate.
+const Skew = 5 * time.Minute
+
+const (
+	maxPresented = 64 // certificates given to VerifyChain
+	maxDepth     = 20 // certificates of a path, proxies, EEC and CAs together
+	maxTries     = 64 // signatures checked in search of one path
+	minRSABits   = 2048
 )
 
 // A CRLMode is one of the configuration's trust.crl values.
 type CRLMode string
 
 const (
-	CRLRequire   CRLMode = "require"
-	CRLIfPresent CRLMode = "if-present"
-	CRLIgnore    CRLMode = "ignore"
+	CRLRequire   CRLMode = "require"    // every CA that signed must have a usable CRL
+	CRLIfPresent CRLMode = "if-present" // an expired or broken CRL rejects its CA, a missing one does not
+	CRLIgnore    CRLMode = "ignore"     // CRLs are not read
 )
 
-// A Store is a trust-anchor directory and a vomsdir. Files are read when first needed. It is safe for concurrent use.
+// A Store is a trust-anchor directory and a vomsdir. Files are read when first needed and again when they have changed.
+// It is safe for concurrent use, and must not be copied after its first use.
 type Store struct {
 	Certificates string  // directory
 	VOMSDir      string  // directory
 	CRL          CRLMode // empty: CRLIfPresent
 	AllowWeak    bool    // accept RSA below 2048 bits and SHA-1, for looking at old files
-	// unexported caches are added by the implementation
+	Host         string  // of this machine, for attribute certificates with targets; empty: os.Hostname
+
+	mu       sync.Mutex
+	files    map[string]*cachedFile // by path
+	verified map[signatureKey]bool  // signatures of CAs found good
 }
 
 // A Result describes a chain that verified.
 type Result struct {
-	Identity     dn.Name
+	Identity     dn.Name        // subject of the EEC, or of the last independent proxy
 	Type         proxycert.Type // of the leaf
 	Limited      bool
 	Chain        []*x509.Certificate // leaf … EEC
@@ -42,44 +79,73 @@ type Result struct {
 }
 
 // VerifyChain verifies presented certificates (any order, extra ones ignored) as of now: RFC 3820 and GSI rules for the
-// proxies, PKIX, signing policy and CRLs for the rest.
+// proxies, PKIX, signing policy and CRLs for the rest. The leaf is the first certificate that issued none of the others and
+// is no CA. That the caller holds its private key is not checked: compare Result.Chain[0]. A refusal is an *Error.
 func (s *Store) VerifyChain(certs []*x509.Certificate, now time.Time) (*Result, error) {
-	panic("not built yet")
+	pool, err := newPool(certs)
+	if err != nil {
+		return nil, err
+	}
+	return s.verify(pool, pool.leaf(), now)
 }
 
-// An ACResult describes an AC that verified.
-type ACResult struct {
-	Signer       *x509.Certificate
-	EffectiveEnd time.Time // the AC's own and its signer chain's
-	EndsWith     string
+// VerifyPeer is VerifyChain for the other end of a TLS connection, where the first certificate is the one whose key was
+// shown to be there; nothing but it can be the leaf.
+func (s *Store) VerifyPeer(certs []*x509.Certificate, now time.Time) (*Result, error) {
+	pool, err := newPool(certs)
+	if err != nil {
+		return nil, err
+	}
+	return s.verify(pool, pool[0], now)
 }
 
-// VerifyAC verifies an AC carried by (or fetched for) a chain whose EEC is eec, as of now, by LSC file or vomsdir certificate.
-func (s *Store) VerifyAC(ac *attrcert.AC, eec *x509.Certificate, now time.Time) (*ACResult, error) {
-	panic("not built yet")
+func (s *Store) verify(pool pool, leaf *node, now time.Time) (*Result, error) {
+	chain, err := s.proxyChain(pool, leaf)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.checkProxies(chain, now); err != nil {
+		return nil, err
+	}
+	path := &path{store: s, pool: pool, now: now}
+	if err := path.build(chain[len(chain)-1]); err != nil {
+		return nil, err
+	}
+	r := &Result{
+		Identity: identity(chain), Type: chain[0].info.Type, Limited: chain[0].info.Limited,
+		Chain: certificates(chain), Anchors: certificates(path.anchors), CRLEnd: path.crlEnd,
+	}
+	r.EffectiveEnd, r.EndsWith = earliestEnd(append(chain[:len(chain):len(chain)], path.anchors...))
+	return r, nil
 }
 
-// A Peer says which server is acceptable: by host name (SAN, else CN, also host/NAME), or by DN when DN is not empty.
-// AllowHost with a DN accepts either.
-type Peer struct {
-	Host      string
-	DN        dn.Name
-	AllowHost bool
+// identity is the subject of the EEC. An independent proxy inherits no identity (RFC 3820 section 3.8.2), and GSI names it
+// by its own subject.
+func identity(chain []*node) dn.Name {
+	for _, n := range chain {
+		if ci := n.info.CertInfo; ci != nil && ci.Language.Equal(proxycert.LanguageIndependent) {
+			return n.subject
+		}
+	}
+	return chain[len(chain)-1].subject
 }
 
-// ClientConfig returns a TLS configuration that shows cred (nil: none) and accepts only the peer. It always sends the
-// whole chain, whatever CAs the server lists, allows TLS 1.2 and 1.3, and switches dynamic record sizing off.
-func (s *Store) ClientConfig(cred *proxycert.Credential, peer Peer, now func() time.Time) *tls.Config {
-	panic("not built yet")
+func certificates(nodes []*node) []*x509.Certificate {
+	out := make([]*x509.Certificate, len(nodes))
+	for i, n := range nodes {
+		out[i] = n.cert
+	}
+	return out
 }
 
-// An Error says why something does not verify.
-type Error struct {
-	ID      string // identifier of ecosystem B, e.g. "CA-MISSING", "CRL-STALE", "VO-LSC", "CHAIN-EXPIRED"
-	Subject string // the certificate it is about, slash form
-	Msg     string
-	Err     error
+// earliestEnd names the certificate that ends first; of several that end together, the one furthest from the leaf,
+// since that is the one to renew.
+func earliestEnd(nodes []*node) (time.Time, string) {
+	first := nodes[0]
+	for _, n := range nodes[1:] {
+		if !n.cert.NotAfter.After(first.cert.NotAfter) {
+			first = n
+		}
+	}
+	return first.cert.NotAfter, fmt.Sprintf("the %s %s", first.kind(), first.subject)
 }
-
-func (e *Error) Error() string { return e.Msg }
-func (e *Error) Unwrap() error { return e.Err }

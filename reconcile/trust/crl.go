@@ -1,0 +1,351 @@
+package trust
+
+import (
+	"bytes"
+	"crypto/x509"
+	"encoding/asn1"
+	"errors"
+	"fmt"
+	"math/big"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"golang.org/x/crypto/cryptobyte"
+	cbasn1 "golang.org/x/crypto/cryptobyte/asn1"
+
+	"github.com/vobox-reconcile/vobox-reconcile/reconcile/dn"
+)
+
+var (
+	oidDeltaCRL          = asn1.ObjectIdentifier{2, 5, 29, 27}
+	oidIssuingDistPoint  = asn1.ObjectIdentifier{2, 5, 29, 28}
+	oidCertificateIssuer = asn1.ObjectIdentifier{2, 5, 29, 29}
+)
+
+// A crl is a parsed certificate revocation list (RFC 5280 section 5), of version 1 as well, which crypto/x509 refuses.
+type crl struct {
+	issuer                 dn.Name
+	thisUpdate, nextUpdate time.Time // nextUpdate is zero if there is none
+	algorithm              x509.SignatureAlgorithm
+	tbs, signature         []byte
+	revoked                map[string]time.Time // by the content octets of the serial number
+	onlyUsers, onlyCAs     bool
+	unusable               string // why, for a list of a kind that is not handled
+
+	mu         sync.Mutex
+	verifiedBy map[string]bool // public keys (SubjectPublicKeyInfo) that signed it
+}
+
+// parseCRL reads PEM, with text around it, or DER.
+func parseCRL(data []byte) (*crl, error) {
+	var out *crl
+	err := pemBlocks(data, func(der []byte) (err error) {
+		if out != nil {
+			return errors.New("there are two CRLs in it")
+		}
+		out, err = parseCRLDER(der)
+		return err
+	}, "X509 CRL")
+	if err == nil && out == nil {
+		err = errors.New("there is no CRL in it")
+	}
+	return out, err
+}
+
+func parseCRLDER(der []byte) (*crl, error) {
+	malformed := errors.New("it is not a CRL")
+	in := cryptobyte.String(der)
+	var body, tbs, algorithm cryptobyte.String
+	c := new(crl)
+	if !in.ReadASN1(&body, cbasn1.SEQUENCE) || !in.Empty() || !body.ReadASN1Element(&tbs, cbasn1.SEQUENCE) ||
+		!body.ReadASN1Element(&algorithm, cbasn1.SEQUENCE) || !body.ReadASN1BitStringAsBytes(&c.signature) || !body.Empty() {
+		return nil, malformed
+	}
+	c.tbs = tbs
+	var list, inner, issuer cryptobyte.String
+	var version int
+	if !tbs.ReadASN1(&list, cbasn1.SEQUENCE) || list.PeekASN1Tag(cbasn1.INTEGER) && !list.ReadASN1Integer(&version) || version > 1 ||
+		!list.ReadASN1Element(&inner, cbasn1.SEQUENCE) || !bytes.Equal(inner, algorithm) || !list.ReadASN1Element(&issuer, cbasn1.SEQUENCE) {
+		return nil, malformed
+	}
+	var err error
+	if c.issuer, err = dn.FromDER(issuer); err != nil {
+		return nil, err
+	}
+	if !readCRLTime(&list, &c.thisUpdate) {
+		return nil, malformed
+	}
+	if list.PeekASN1Tag(cbasn1.UTCTime) || list.PeekASN1Tag(cbasn1.GeneralizedTime) {
+		if !readCRLTime(&list, &c.nextUpdate) {
+			return nil, malformed
+		}
+	}
+	if list.PeekASN1Tag(cbasn1.SEQUENCE) && !c.readRevoked(&list) || !c.readExtensions(&list) || !list.Empty() {
+		return nil, malformed
+	}
+	c.algorithm, err = crlAlgorithm(algorithm)
+	return c, err
+}
+
+func readCRLTime(in *cryptobyte.String, out *time.Time) bool {
+	if in.PeekASN1Tag(cbasn1.UTCTime) {
+		return in.ReadASN1UTCTime(out)
+	}
+	return in.ReadASN1GeneralizedTime(out)
+}
+
+// readRevoked reads SEQUENCE OF SEQUENCE { serial, date, extensions OPTIONAL }.
+func (c *crl) readRevoked(in *cryptobyte.String) bool {
+	var list cryptobyte.String
+	if !in.ReadASN1(&list, cbasn1.SEQUENCE) {
+		return false
+	}
+	c.revoked = make(map[string]time.Time)
+	for !list.Empty() {
+		var entry, serial cryptobyte.String
+		var date time.Time
+		if !list.ReadASN1(&entry, cbasn1.SEQUENCE) || !entry.ReadASN1(&serial, cbasn1.INTEGER) || !readCRLTime(&entry, &date) {
+			return false
+		}
+		c.revoked[string(serial)] = date
+		if entry.Empty() {
+			continue
+		}
+		if !eachExtension(&entry, func(id asn1.ObjectIdentifier, critical bool, _ cryptobyte.String) bool {
+			switch {
+			case id.Equal(oidCertificateIssuer):
+				c.unusable = "it is indirect (its entries name other issuers)"
+			case critical:
+				c.unusable = fmt.Sprintf("an entry has the unknown critical extension %s", id)
+			}
+			return true
+		}) || !entry.Empty() {
+			return false
+		}
+	}
+	return true
+}
+
+// readExtensions reads crlExtensions [0] EXPLICIT.
+func (c *crl) readExtensions(in *cryptobyte.String) bool {
+	var explicit cryptobyte.String
+	var present bool
+	if !in.ReadOptionalASN1(&explicit, &present, cbasn1.Tag(0).ContextSpecific().Constructed()) {
+		return false
+	}
+	if !present {
+		return true
+	}
+	return eachExtension(&explicit, func(id asn1.ObjectIdentifier, critical bool, value cryptobyte.String) bool {
+		switch {
+		case id.Equal(oidDeltaCRL):
+			c.unusable = "it is a delta CRL"
+		case id.Equal(oidIssuingDistPoint):
+			return c.readDistributionPoint(value)
+		case critical && !id.Equal(oidAuthorityKeyID):
+			c.unusable = fmt.Sprintf("it has the unknown critical extension %s", id)
+		}
+		return true
+	}) && explicit.Empty()
+}
+
+// readDistributionPoint reads IssuingDistributionPoint (RFC 5280 section 5.2.5). Its name is not compared: what lies under
+// a CA's hash in the trust-anchor directory was put there for all its certificates.
+func (c *crl) readDistributionPoint(in cryptobyte.String) bool {
+	var body cryptobyte.String
+	if !in.ReadASN1(&body, cbasn1.SEQUENCE) || !in.Empty() {
+		return false
+	}
+	for !body.Empty() {
+		var field cryptobyte.String
+		var tag cbasn1.Tag
+		if !body.ReadAnyASN1(&field, &tag) {
+			return false
+		}
+		set := len(field) == 1 && field[0] != 0
+		switch tag {
+		case 0x81:
+			c.onlyUsers = set
+		case 0x82:
+			c.onlyCAs = set
+		case 0x83:
+			c.unusable = "it is for some revocation reasons only"
+		case 0x84:
+			if set {
+				c.unusable = "it is indirect (for several issuers)"
+			}
+		case 0x85:
+			if set {
+				c.unusable = "it is for attribute certificates only"
+			}
+		}
+	}
+	return true
+}
+
+// eachExtension reads Extensions and calls use for each.
+func eachExtension(in *cryptobyte.String, use func(id asn1.ObjectIdentifier, critical bool, value cryptobyte.String) bool) bool {
+	var list cryptobyte.String
+	if !in.ReadASN1(&list, cbasn1.SEQUENCE) {
+		return false
+	}
+	for !list.Empty() {
+		var ext, value cryptobyte.String
+		var id asn1.ObjectIdentifier
+		critical := false
+		if !list.ReadASN1(&ext, cbasn1.SEQUENCE) || !ext.ReadASN1ObjectIdentifier(&id) ||
+			ext.PeekASN1Tag(cbasn1.BOOLEAN) && !ext.ReadASN1Boolean(&critical) ||
+			!ext.ReadASN1(&value, cbasn1.OCTET_STRING) || !ext.Empty() || !use(id, critical, value) {
+			return false
+		}
+	}
+	return true
+}
+
+// crlAlgorithm names the signature algorithm. An unknown one is no error: the list fails where it is verified.
+func crlAlgorithm(der cryptobyte.String) (x509.SignatureAlgorithm, error) {
+	var body cryptobyte.String
+	var id asn1.ObjectIdentifier
+	if !der.ReadASN1(&body, cbasn1.SEQUENCE) || !body.ReadASN1ObjectIdentifier(&id) {
+		return 0, errors.New("it is not a CRL")
+	}
+	switch id.String() {
+	case "1.2.840.113549.1.1.4":
+		return x509.MD5WithRSA, nil
+	case "1.2.840.113549.1.1.5":
+		return x509.SHA1WithRSA, nil
+	case "1.2.840.113549.1.1.11":
+		return x509.SHA256WithRSA, nil
+	case "1.2.840.113549.1.1.12":
+		return x509.SHA384WithRSA, nil
+	case "1.2.840.113549.1.1.13":
+		return x509.SHA512WithRSA, nil
+	case "1.2.840.10045.4.1":
+		return x509.ECDSAWithSHA1, nil
+	case "1.2.840.10045.4.3.2":
+		return x509.ECDSAWithSHA256, nil
+	case "1.2.840.10045.4.3.3":
+		return x509.ECDSAWithSHA384, nil
+	case "1.2.840.10045.4.3.4":
+		return x509.ECDSAWithSHA512, nil
+	case "1.3.101.112":
+		return x509.PureEd25519, nil
+	}
+	return x509.UnknownSignatureAlgorithm, nil
+}
+
+// signedBy reports whether the CA's key signed the list. Neither cRLSign nor basicConstraints is asked for: GSI does not,
+// and a list that revokes too much is the lesser evil.
+func (c *crl) signedBy(ca *x509.Certificate) bool {
+	key := string(ca.RawSubjectPublicKeyInfo)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	good, known := c.verifiedBy[key]
+	if !known {
+		good = c.algorithm != x509.UnknownSignatureAlgorithm && ca.CheckSignature(c.algorithm, c.tbs, c.signature) == nil
+		if c.verifiedBy == nil {
+			c.verifiedBy = make(map[string]bool)
+		}
+		c.verifiedBy[key] = good
+	}
+	return good
+}
+
+// has reports whether a serial number is on the list, and since when.
+func (c *crl) has(serial *big.Int) (time.Time, bool) {
+	var b cryptobyte.Builder
+	b.AddASN1BigInt(serial)
+	der := cryptobyte.String(b.BytesOrPanic())
+	var content cryptobyte.String
+	der.ReadASN1(&content, cbasn1.INTEGER)
+	date, ok := c.revoked[string(content)]
+	return date, ok
+}
+
+// A crlCheck applies the CRLs of one path.
+type crlCheck struct {
+	store *Store
+	now   time.Time
+	end   time.Time // earliest nextUpdate of those used
+}
+
+// check asks the CRLs of n's issuer about n. One list that is good suffices, so that a CA with a new key can have two of
+// the same name; a certificate on any list that its issuer signed is revoked, current or not.
+func (k *crlCheck) check(n, ca *node) error {
+	mode := k.store.CRL
+	if mode == CRLIgnore {
+		return nil
+	}
+	var problem error
+	var good *crl
+	var revoked error
+	first := hashes(ca.subject)[0] + ".r0"
+	k.store.crls(ca.subject, func(path string, c *crl, err error) {
+		if err != nil {
+			problem = refuse(IDCRLInvalid, n.subject, "the CRL of %s cannot be used: %v", ca.subject, err)
+			return
+		}
+		if !c.issuer.Equal(ca.subject) {
+			return // another CA with the same hash
+		}
+		if err := k.usable(path, c, n, ca); err != nil {
+			problem = err
+		} else if c.onlyCAs && !n.cert.IsCA || c.onlyUsers && n.cert.IsCA {
+			return
+		} else if good == nil || c.thisUpdate.After(good.thisUpdate) {
+			good = c
+		}
+		if date, on := c.has(n.cert.SerialNumber); on && c.unusable == "" && c.signedBy(ca.cert) {
+			revoked = refuse(IDRevoked, n.subject, "the %s %s was revoked on %s (serial number %X)", n.kind(), n.subject, utc(date), n.cert.SerialNumber)
+		}
+	})
+	switch {
+	case revoked != nil:
+		return revoked
+	case good != nil:
+		if !good.nextUpdate.IsZero() && (k.end.IsZero() || good.nextUpdate.Before(k.end)) {
+			k.end = good.nextUpdate
+		}
+		return nil
+	case problem != nil:
+		return problem
+	case mode == CRLRequire:
+		return refuse(IDCRLMissing, n.subject, "there is no CRL of %s in %s (looked for %s)", ca.subject, k.store.Certificates, first)
+	}
+	return nil
+}
+
+// usable says why a list cannot be used.
+func (k *crlCheck) usable(path string, c *crl, n, ca *node) error {
+	invalid := func(why string) error {
+		return refuse(IDCRLInvalid, n.subject, "the CRL %s of %s cannot be used: %s", path, ca.subject, why)
+	}
+	switch {
+	case isWeakHash(c.algorithm) && !k.store.AllowWeak:
+		return invalid(fmt.Sprintf("it is signed with %s", c.algorithm))
+	case !c.signedBy(ca.cert):
+		return invalid("its signature is not by that CA's key")
+	case c.unusable != "":
+		return invalid(c.unusable)
+	case k.now.Add(Skew).Before(c.thisUpdate):
+		return invalid(fmt.Sprintf("it is not valid before %s, and it is %s", utc(c.thisUpdate), utc(k.now)))
+	case !c.nextUpdate.IsZero() && k.now.After(c.nextUpdate):
+		return refuse(IDCRLStale, n.subject, "the CRL %s of %s expired on %s", path, ca.subject, utc(c.nextUpdate))
+	}
+	return nil
+}
+
+// crls loads HASH.rN of the CA, by the new hash or, if that has none, by the old.
+func (s *Store) crls(ca dn.Name, use func(path string, c *crl, err error)) {
+	found := false
+	for _, hash := range hashes(ca) {
+		numbered(s, hash+".r", crlTries, maxCRL, parseCRL, func(path string, c *crl, err error) {
+			found = true
+			use(filepath.Clean(path), c, err)
+		})
+		if found {
+			return
+		}
+	}
+}

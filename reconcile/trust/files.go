@@ -1,0 +1,152 @@
+package trust
+
+import (
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+
+	"github.com/vobox-reconcile/vobox-reconcile/reconcile/dn"
+)
+
+const (
+	maxFile     = 1 << 20  // of a certificate, policy or LSC file
+	maxCRL      = 64 << 20 // the largest grid CRLs have some MB
+	anchorTries = 10       // HASH.0 to HASH.9 are looked for before a CA is said to be missing
+	crlTries    = 2        // HASH.r0 and HASH.r1 before a CRL is
+	maxNth      = 100      // the highest N of a name HASH.N
+)
+
+// A cachedFile is what parsing gave, for as long as the file is the same one.
+type cachedFile struct {
+	info  fs.FileInfo
+	value any
+	err   error
+}
+
+// load returns what parse makes of a file, or an error that wraps fs.ErrNotExist. It is parsed again when it is another
+// file (by inode) or has another size or modification time.
+func load[T any](s *Store, path string, limit int64, parse func([]byte) (T, error)) (T, error) {
+	var zero T
+	info, err := os.Stat(path)
+	if err != nil {
+		return zero, err
+	}
+	s.mu.Lock()
+	known := s.files[path]
+	s.mu.Unlock()
+	if known == nil || !os.SameFile(known.info, info) || known.info.Size() != info.Size() || !known.info.ModTime().Equal(info.ModTime()) {
+		known = read(path, limit, parse)
+		s.mu.Lock()
+		if s.files == nil {
+			s.files = make(map[string]*cachedFile)
+		}
+		s.files[path] = known
+		if known.info == nil {
+			delete(s.files, path)
+		}
+		s.mu.Unlock()
+	}
+	if known.err != nil {
+		return zero, known.err
+	}
+	return known.value.(T), nil
+}
+
+// read opens and parses; info is nil if the outcome must not be remembered.
+func read[T any](path string, limit int64, parse func([]byte) (T, error)) *cachedFile {
+	c := new(cachedFile)
+	// A named pipe must not hold us up, neither here nor in the reading.
+	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
+		c.err = fmt.Errorf("reading %q: not a regular file", path)
+		return c
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		c.err = err
+		return c
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		c.err = err
+		return c
+	}
+	data, err := io.ReadAll(io.LimitReader(f, limit+1))
+	switch {
+	case err != nil:
+		c.err = err
+		return c
+	case int64(len(data)) > limit:
+		c.err = fmt.Errorf("reading %q: it is larger than %d bytes", path, limit)
+	default:
+		v, err := parse(data)
+		if err != nil {
+			err = fmt.Errorf("reading %q: %w", path, err)
+		}
+		c.value, c.err = v, err
+	}
+	c.info = info
+	return c
+}
+
+// hashes are the two spellings of a CA's file names: the hash of OpenSSL 1.0 and later, and the one before.
+func hashes(name dn.Name) [2]string {
+	return [2]string{hex8(name.Hash()), hex8(name.OldHash())}
+}
+
+func hex8(h uint32) string {
+	const digits = "0123456789abcdef"
+	var b [8]byte
+	for i := range b {
+		b[i] = digits[h>>(28-4*i)&15]
+	}
+	return string(b[:])
+}
+
+// numbered loads PREFIX0, PREFIX1, … and hands each to use. One number may be missing (a CRL withdrawn), two end the
+// series; as long as nothing was there at all, the given number of them are tried.
+func numbered[T any](s *Store, prefix string, tries int, limit int64, parse func([]byte) (T, error), use func(path string, v T, err error)) {
+	missing, found := 0, false
+	for n := range maxNth {
+		path := filepath.Join(s.Certificates, prefix+strconv.Itoa(n))
+		v, err := load(s, path, limit, parse)
+		if errors.Is(err, fs.ErrNotExist) {
+			missing++
+			if found && missing == 2 || missing == tries {
+				return
+			}
+			continue
+		}
+		missing, found = 0, true
+		use(path, v, err)
+	}
+}
+
+// pemBlocks calls use with the DER of every block of one of the given types; data without any PEM is one block.
+func pemBlocks(data []byte, use func(der []byte) error, types ...string) error {
+	found := false
+	for rest := data; ; {
+		var block *pem.Block
+		if block, rest = pem.Decode(rest); block == nil {
+			break
+		}
+		found = true
+		for _, t := range types {
+			if block.Type != t {
+				continue
+			}
+			if err := use(block.Bytes); err != nil {
+				return err
+			}
+		}
+	}
+	if !found {
+		return use(data)
+	}
+	return nil
+}

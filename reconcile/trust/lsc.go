@@ -1,0 +1,88 @@
+package trust
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/vobox-reconcile/vobox-reconcile/reconcile/dn"
+)
+
+// ParseLSC reads an LSC file: which chains of certificates may sign the attribute certificates of a VO's server. A chain is
+// the DN of the signer, the DN of its issuer, and further such pairs upward. Lines that do not begin with a slash, bare or
+// in double quotes, are passed over, as are comments; a line "------ NEXT CHAIN ------" begins an alternative.
+//
+//	/DC=ch/DC=cern/OU=computers/CN=alice-auth.cern.ch
+//	/DC=ch/DC=cern/CN=CERN Grid Certification Authority
+func ParseLSC(data []byte) ([][]dn.Name, error) {
+	var out [][]dn.Name
+	var chain []dn.Name
+	end := func() error {
+		if len(chain) == 1 {
+			return errors.New("there is a subject without the issuer after it")
+		}
+		// An odd line at the end belongs to no pair; the C++ library passes over it.
+		if len(chain) > 0 {
+			out = append(out, chain[:len(chain)/2*2])
+		}
+		chain = nil
+		return nil
+	}
+	for line := range strings.SplitSeq(string(data), "\n") {
+		line = strings.TrimSpace(line)
+		if isNextChain(line) {
+			if err := end(); err != nil {
+				return nil, err
+			}
+			continue
+		}
+		if quoted, ok := strings.CutPrefix(line, `"`); ok {
+			line, _, ok = strings.Cut(quoted, `"`)
+			if !ok {
+				return nil, fmt.Errorf("the quote in %.200q is not closed", quoted)
+			}
+		}
+		if !strings.HasPrefix(line, "/") {
+			continue
+		}
+		name, err := dn.Parse(line)
+		if err != nil {
+			return nil, err
+		}
+		chain = append(chain, name)
+	}
+	if err := end(); err != nil {
+		return nil, err
+	}
+	if len(out) == 0 {
+		return nil, errors.New("there is no DN in it")
+	}
+	return out, nil
+}
+
+// isNextChain takes the separator with and without spaces and any number of dashes: C++ and Java differ in them.
+func isNextChain(line string) bool {
+	inner := strings.Trim(line, "-")
+	return inner != line && strings.TrimSpace(inner) == "NEXT CHAIN"
+}
+
+// matchesLSC reports whether a signer's path, signer first, is what one of the chains says.
+func matchesLSC(chains [][]dn.Name, path []*node) bool {
+	for _, chain := range chains {
+		if len(chain) > 2*len(path) {
+			continue
+		}
+		good := true
+		for i, name := range chain {
+			want := path[i/2].subject
+			if i%2 == 1 {
+				want = path[i/2].issuer
+			}
+			good = good && (name.Equal(want) || sameName(name.String(), want))
+		}
+		if good {
+			return true
+		}
+	}
+	return false
+}

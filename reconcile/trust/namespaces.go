@@ -1,0 +1,232 @@
+package trust
+
+import (
+	"errors"
+	"fmt"
+	"path/filepath"
+	"regexp"
+	"strings"
+
+	"github.com/vobox-reconcile/vobox-reconcile/reconcile/dn"
+)
+
+// Namespaces is an EUGridPMA .namespaces file.
+type Namespaces struct {
+	statements []namespace
+}
+
+// A namespace is one statement: TO Issuer … PERMIT Subject ….
+type namespace struct {
+	issuer  string // "" for SELF
+	deny    bool
+	subject string // regular expression
+}
+
+// ParseNamespaces reads version 1.0 of the format. Keywords ignore case, a backslash at the end of a line continues it.
+//
+//	#NAMESPACES-VERSION: 1.0
+//	TO Issuer "/C=ch/O=CERN/CN=CERN Root Certification Authority 2" \
+//	  PERMIT Subject "/DC=ch/DC=cern/CN=CERN Grid Certification Authority"
+//
+// A file that breaks the format anywhere is refused as a whole.
+func ParseNamespaces(data []byte) (*Namespaces, error) {
+	text := strings.ReplaceAll(string(data), "\r\n", "\n")
+	text = strings.ReplaceAll(text, "\\\n", " ")
+	ns := new(Namespaces)
+	for line := range strings.SplitSeq(text, "\n") {
+		line = strings.TrimSpace(line)
+		if comment, ok := strings.CutPrefix(line, "#"); ok {
+			if v, ok := cutPrefixFold(strings.TrimSpace(comment), "NAMESPACES-VERSION:"); ok && strings.TrimSpace(v) != "1.0" {
+				return nil, fmt.Errorf("version %.20q is not 1.0", strings.TrimSpace(v))
+			}
+			continue
+		}
+		if line == "" {
+			continue
+		}
+		st, err := parseNamespace(line)
+		if err != nil {
+			return nil, err
+		}
+		ns.statements = append(ns.statements, st)
+	}
+	if len(ns.statements) == 0 {
+		return nil, errors.New("there is no statement in it")
+	}
+	return ns, nil
+}
+
+func parseNamespace(line string) (namespace, error) {
+	var st namespace
+	bad := fmt.Errorf("%.200q is not of the form TO Issuer \"…\" PERMIT Subject \"…\"", line)
+	words, err := namespaceWords(line)
+	if err != nil || len(words) != 6 {
+		return st, bad
+	}
+	keyword := func(i int, want string) bool { return !words[i].quoted && strings.EqualFold(words[i].text, want) }
+	if !keyword(0, "TO") || !keyword(1, "ISSUER") || !keyword(4, "SUBJECT") || !words[5].quoted {
+		return st, bad
+	}
+	switch {
+	case words[2].quoted && words[2].text != "":
+		st.issuer = words[2].text
+	case !keyword(2, "SELF"):
+		return st, bad
+	}
+	switch {
+	case keyword(3, "DENY"):
+		st.deny = true
+	case !keyword(3, "PERMIT"):
+		return st, bad
+	}
+	if st.subject = words[5].text; st.subject == "" {
+		return st, bad
+	}
+	if _, err := compileSubject(st.subject); err != nil {
+		return st, fmt.Errorf("subject %.200q: %w", st.subject, err)
+	}
+	return st, nil
+}
+
+// A namespaceWord is a keyword, or the content of double quotes.
+type namespaceWord struct {
+	text   string
+	quoted bool
+}
+
+func namespaceWords(line string) ([]namespaceWord, error) {
+	var out []namespaceWord
+	for rest := strings.TrimSpace(line); rest != ""; rest = strings.TrimSpace(rest) {
+		if rest[0] == '#' {
+			break
+		}
+		if quoted, ok := strings.CutPrefix(rest, `"`); ok {
+			text, after, closed := strings.Cut(quoted, `"`)
+			if !closed {
+				return nil, errors.New("unbalanced quotes")
+			}
+			out, rest = append(out, namespaceWord{text, true}), after
+			continue
+		}
+		i := strings.IndexAny(rest, " \t\"")
+		if i < 0 {
+			i = len(rest)
+		}
+		out, rest = append(out, namespaceWord{rest[:i], false}), rest[i:]
+	}
+	return out, nil
+}
+
+func cutPrefixFold(s, prefix string) (string, bool) {
+	if len(s) < len(prefix) || !strings.EqualFold(s[:len(prefix)], prefix) {
+		return s, false
+	}
+	return s[len(prefix):], true
+}
+
+// Permits reports whether issuer may sign subject, by the file of the CA owner, who is the SELF of the file. found tells
+// whether the file speaks of issuer at all.
+func (ns *Namespaces) Permits(owner, issuer, subject dn.Name) (permitted, found bool) {
+	denied := false
+	for _, st := range ns.statements {
+		if st.issuer == "" && !owner.Equal(issuer) || st.issuer != "" && !sameName(st.issuer, issuer) {
+			continue
+		}
+		found = true
+		switch matches := st.matches(subject); {
+		case st.deny && matches:
+			denied = true
+		case matches:
+			permitted = true
+		}
+	}
+	return permitted && !denied, found
+}
+
+// matches tries the text as it is before it takes it for a regular expression: real files have names with brackets in
+// them, not escaped, which as an expression do not match themselves.
+func (st namespace) matches(subject dn.Name) bool {
+	re, err := compileSubject(st.subject)
+	for _, form := range [...]string{subject.String(), subject.Legacy()} {
+		form = foldName(form)
+		if form == foldName(st.subject) || err == nil && re.MatchString(form) {
+			return true
+		}
+	}
+	return false
+}
+
+// compileSubject anchors the expression at both ends, as canl does; Go's take time linear in the subject.
+func compileSubject(pattern string) (*regexp.Regexp, error) {
+	for _, alias := range [...]string{"/E=", "/Email=", "/EMAIL="} {
+		pattern = strings.ReplaceAll(pattern, alias, "/emailAddress=")
+	}
+	pattern = strings.ReplaceAll(pattern, "/USERID=", "/UID=")
+	return regexp.Compile(`(?is)\A(?:` + pattern + `)\z`)
+}
+
+// checkNamespace asks the signing policy of n's issuer, and the .namespaces files of the issuer and of the CAs above it,
+// whether the issuer may have signed n. cas are issuer … root. A self-signed certificate is not asked about.
+func (s *Store) checkNamespace(n *node, cas []*node) error {
+	issuer := cas[0].subject
+	spoke, err := s.checkNamespaces(n, cas)
+	if err != nil {
+		return err
+	}
+	policy, path, err := hashed(s, issuer, ".signing_policy", ParseSigningPolicy)
+	if isMissing(err) {
+		if spoke {
+			return nil
+		}
+		return refuse(IDPolicy, n.subject, "the CA %s has no signing policy: %s is missing", issuer, path)
+	}
+	if err != nil {
+		return refuse(IDPolicy, n.subject, "the signing policy of the CA %s cannot be used: %v", issuer, err)
+	}
+	permitted, found := policy.Permits(issuer, n.subject)
+	if !found {
+		return refuse(IDPolicy, n.subject, "the signing policy %s does not speak of the CA %s", path, issuer)
+	}
+	if !permitted {
+		return refuse(IDPolicy, n.subject, "the signing policy %s does not let %s sign %s", path, issuer, n.subject)
+	}
+	return nil
+}
+
+// checkNamespaces asks the first file that speaks of the issuer. It reports whether there was one.
+func (s *Store) checkNamespaces(n *node, cas []*node) (spoke bool, err error) {
+	issuer := cas[0].subject
+	for _, ca := range cas {
+		ns, path, err := hashed(s, ca.subject, ".namespaces", ParseNamespaces)
+		if isMissing(err) {
+			continue
+		}
+		if err != nil {
+			return false, refuse(IDPolicy, n.subject, "the namespaces of the CA %s cannot be used: %v", ca.subject, err)
+		}
+		permitted, found := ns.Permits(ca.subject, issuer, n.subject)
+		if !found {
+			continue
+		}
+		if !permitted {
+			return false, refuse(IDPolicy, n.subject, "the namespaces in %s do not let %s sign %s", path, issuer, n.subject)
+		}
+		return true, nil
+	}
+	return false, nil
+}
+
+// hashed loads HASH+suffix, by the new hash or else the old. The path is that of the file, or where it was looked for first.
+func hashed[T any](s *Store, ca dn.Name, suffix string, parse func([]byte) (T, error)) (v T, path string, err error) {
+	var first string
+	for _, hash := range hashes(ca) {
+		path = filepath.Join(s.Certificates, hash+suffix)
+		if first == "" {
+			first = path
+		}
+		if v, err = load(s, path, maxFile, parse); !isMissing(err) {
+			return v, path, err
+		}
+	}
+	return v, first, err
+}

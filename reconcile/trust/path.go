@@ -1,0 +1,224 @@
+package trust
+
+import (
+	"crypto/x509"
+	"errors"
+	"io/fs"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/vobox-reconcile/vobox-reconcile/reconcile/dn"
+	"github.com/vobox-reconcile/vobox-reconcile/reconcile/proxycert"
+)
+
+// A path leads from an EEC to a root of the trust-anchor directory.
+type path struct {
+	store   *Store
+	pool    pool // presented certificates, of which the CAs may serve as intermediate ones
+	now     time.Time
+	tries   int
+	anchors []*node // issuer of the EEC … root
+	crlEnd  time.Time
+}
+
+// build finds a path that obeys all rules. CAs may share a name (cross-signed, or with a new key), so that several are
+// tried; the error is that of the attempt that came furthest.
+func (p *path) build(eec *node) error {
+	if info, err := os.Stat(p.store.Certificates); err != nil || !info.IsDir() {
+		return refuse(IDNoAnchor, eec.subject, "no trust anchor for issuer %s: the directory %q cannot be read", eec.issuer, p.store.Certificates)
+	}
+	_, err := p.climb([]*node{eec})
+	return err
+}
+
+// climb extends a path whose last certificate is not a root. It returns how far an attempt came: 0 no candidate, 1 no good
+// signature, 2 a complete path that breaks a rule.
+func (p *path) climb(nodes []*node) (int, error) {
+	last := nodes[len(nodes)-1]
+	if len(nodes) >= maxDepth {
+		return 0, refuse(IDPathLength, last.subject, "the path above %s is longer than %d certificates", nodes[0].subject, maxDepth)
+	}
+	candidates, notes := p.candidates(nodes)
+	if len(candidates) == 0 {
+		return 0, p.noAnchor(last, notes)
+	}
+	best, bestErr := -1, error(nil)
+	for _, candidate := range candidates {
+		if p.tries++; p.tries > maxTries {
+			return 0, refuse(IDPathLength, last.subject, "more than %d signatures would have to be checked for %s", maxTries, last.subject)
+		}
+		far, err := 1, p.store.checkSignature(last, candidate)
+		if err == nil {
+			next := append(nodes[:len(nodes):len(nodes)], candidate)
+			if candidate.anchor && candidate.selfSigned() {
+				far, err = 2, p.check(next)
+			} else {
+				far, err = p.climb(next)
+				far = max(far, 1)
+			}
+		}
+		if err == nil {
+			return 2, nil
+		}
+		if far > best {
+			best, bestErr = far, err
+		}
+	}
+	return best, bestErr
+}
+
+// candidates are the certificates with the name of the last one's issuer: those of the directory, then the presented ones.
+func (p *path) candidates(nodes []*node) (out []*node, notes []string) {
+	last := nodes[len(nodes)-1]
+	add := func(n *node) {
+		if n.subjectKey != last.issuerKey {
+			return
+		}
+		for _, other := range append(nodes[:len(nodes):len(nodes)], out...) {
+			if string(other.cert.Raw) == string(n.cert.Raw) {
+				return
+			}
+		}
+		out = append(out, n)
+	}
+	stored, notes := p.store.anchors(last.issuer)
+	for _, n := range stored {
+		add(n)
+	}
+	for _, n := range p.pool {
+		if n.info.Type == proxycert.CA {
+			add(n)
+		}
+	}
+	return out, notes
+}
+
+// noAnchor says where an issuer was looked for. A presented certificate of that name that is no CA is named instead: it is
+// what someone will have taken for the issuer.
+func (p *path) noAnchor(last *node, notes []string) error {
+	for _, n := range p.pool {
+		if n.subjectKey == last.issuerKey && n != last && n.info.Type != proxycert.CA {
+			return refuse(IDNotCA, n.subject, "the certificate %s is signed by %s, which is no CA", last.subject, n.subject)
+		}
+	}
+	if last.selfIssued() {
+		return refuse(IDNoAnchor, last.subject, "the self-signed certificate %s is not among the trust anchors in %s (looked for %s.0)", last.subject,
+			p.store.Certificates, hashes(last.issuer)[0])
+	}
+	why := ""
+	if len(notes) > 0 {
+		why = "; " + strings.Join(notes, "; ")
+	}
+	return refuse(IDNoAnchor, last.subject, "no trust anchor for issuer %s in %s (looked for %s.0)%s", last.issuer, p.store.Certificates,
+		hashes(last.issuer)[0], why)
+}
+
+// anchors reads the CAs of that name from HASH.N, by the new hash or, if that has none, by the old. The notes tell of files
+// that could not be read.
+func (s *Store) anchors(name dn.Name) (out []*node, notes []string) {
+	for _, hash := range hashes(name) {
+		numbered(s, hash+".", anchorTries, maxFile, parseAnchors, func(_ string, nodes []*node, err error) {
+			if err != nil {
+				notes = append(notes, err.Error())
+			}
+			for _, n := range nodes {
+				if n.subject.Equal(name) {
+					out = append(out, n)
+				}
+			}
+		})
+		if len(out) > 0 {
+			break
+		}
+	}
+	return out, notes
+}
+
+func parseAnchors(data []byte) ([]*node, error) {
+	var out []*node
+	err := pemBlocks(data, func(der []byte) error {
+		cert, err := x509.ParseCertificate(der)
+		if err != nil {
+			return err
+		}
+		n := newNode(cert)
+		n.anchor = true
+		out = append(out, n)
+		return nil
+	}, "CERTIFICATE", "X509 CERTIFICATE")
+	if err == nil && len(out) == 0 {
+		err = errors.New("there is no certificate in it")
+	}
+	return out, err
+}
+
+// check applies the rules to a complete path, EEC first, root last, and keeps it if all are obeyed.
+func (p *path) check(nodes []*node) error {
+	below := 0 // CA certificates that count for the next path length
+	for i, n := range nodes {
+		if err := p.store.checkStrength(n); err != nil {
+			return err
+		}
+		if err := checkTime(n, p.now); err != nil {
+			return err
+		}
+		if err := checkCritical(n); err != nil {
+			return err
+		}
+		if i == 0 {
+			continue
+		}
+		if err := checkCA(n, below); err != nil {
+			return err
+		}
+		if !n.selfIssued() {
+			below++
+		}
+	}
+	crls := crlCheck{store: p.store, now: p.now}
+	for i, n := range nodes[:len(nodes)-1] {
+		if err := p.store.checkNamespace(n, nodes[i+1:]); err != nil {
+			return err
+		}
+		if err := crls.check(n, nodes[i+1]); err != nil {
+			return err
+		}
+	}
+	if err := checkNameConstraints(nodes); err != nil {
+		return err
+	}
+	p.anchors, p.crlEnd = nodes[1:], crls.end
+	return nil
+}
+
+// checkCA applies RFC 5280 section 6.1.4 (k) to (n). A root of the directory may do without basicConstraints as OpenSSL
+// allows: by version 1, or by keyCertSign.
+func checkCA(n *node, below int) error {
+	c := n.cert
+	switch {
+	case c.BasicConstraintsValid && !c.IsCA,
+		!c.BasicConstraintsValid && !(n.anchor && n.selfSigned() && (c.Version < 3 || c.KeyUsage&x509.KeyUsageCertSign != 0)):
+		return refuse(IDNotCA, n.subject, "the certificate %s is not that of a CA", n.subject)
+	case c.KeyUsage != 0 && c.KeyUsage&x509.KeyUsageCertSign == 0:
+		return refuse(IDNotCA, n.subject, "the CA certificate %s may not sign certificates: its key usage lacks keyCertSign", n.subject)
+	case c.BasicConstraintsValid && c.IsCA && (c.MaxPathLen > 0 || c.MaxPathLenZero) && below > c.MaxPathLen:
+		return refuse(IDPathLength, n.subject, "the CA certificate %s allows %d CAs below it, and there are %d", n.subject, c.MaxPathLen, below)
+	}
+	return nil
+}
+
+// checkCritical refuses critical extensions of an EEC or CA that are not looked at anywhere. Certificate policies are let
+// through: no policy is asked for, so that all are acceptable.
+func checkCritical(n *node) error {
+	for _, e := range n.cert.Extensions {
+		if e.Critical && !isAny(e.Id, oidBasicConstraints, oidKeyUsage, oidExtKeyUsage, oidNetscapeCertType, oidSubjectKeyID, oidAuthorityKeyID,
+			oidSubjectAltName, oidNameConstraints, oidPolicies) {
+			return refuse(IDCritical, n.subject, "the %s %s has the critical extension %s, which nothing here can honour", n.kind(), n.subject, e.Id)
+		}
+	}
+	return nil
+}
+
+// isMissing is for errors of load.
+func isMissing(err error) bool { return errors.Is(err, fs.ErrNotExist) }

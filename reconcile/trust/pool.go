@@ -1,0 +1,138 @@
+package trust
+
+import (
+	"bytes"
+	"crypto/x509"
+	"fmt"
+	"strings"
+
+	"github.com/vobox-reconcile/vobox-reconcile/reconcile/dn"
+	"github.com/vobox-reconcile/vobox-reconcile/reconcile/proxycert"
+)
+
+// A node is a certificate with what the rules ask of it over and over.
+type node struct {
+	cert            *x509.Certificate
+	subject, issuer dn.Name
+	subjectKey      string // canonical
+	issuerKey       string // canonical
+	info            proxycert.Info
+	infoErr         error // from classifying; only proxies can have one
+	anchor          bool  // from the trust-anchor directory
+}
+
+func newNode(cert *x509.Certificate) *node {
+	n := &node{cert: cert, subject: dn.MustFromDER(cert.RawSubject), issuer: dn.MustFromDER(cert.RawIssuer)}
+	n.subjectKey = n.subject.Canonical()
+	if n.issuerKey = n.subjectKey; !bytes.Equal(cert.RawSubject, cert.RawIssuer) {
+		n.issuerKey = n.issuer.Canonical()
+	}
+	n.info, n.infoErr = proxycert.Classify(cert)
+	return n
+}
+
+// kind is what people call such a certificate.
+func (n *node) kind() string {
+	switch {
+	case n.info.IsProxy():
+		return "proxy certificate"
+	case n.info.Type == proxycert.CA || n.anchor:
+		return "CA certificate"
+	case len(n.cert.DNSNames) > 0 || len(n.cert.IPAddresses) > 0 || len(hostCNs(n.subject)) > 0:
+		return "host certificate"
+	}
+	return "user certificate"
+}
+
+// selfIssued reports whether subject and issuer are the same name.
+func (n *node) selfIssued() bool { return n.subjectKey == n.issuerKey }
+
+// selfSigned reports whether the certificate is, by its names and key identifiers, signed by its own key. A CA's new key
+// certified by its old one has the same two names, and is not.
+func (n *node) selfSigned() bool {
+	return n.selfIssued() && (len(n.cert.AuthorityKeyId) == 0 || len(n.cert.SubjectKeyId) == 0 ||
+		bytes.Equal(n.cert.AuthorityKeyId, n.cert.SubjectKeyId))
+}
+
+// A pool is a set of presented certificates in their order, without duplicates.
+type pool []*node
+
+func newPool(certs []*x509.Certificate) (pool, error) {
+	if len(certs) == 0 {
+		return nil, &Error{ID: IDMalformed, Msg: "there are no certificates"}
+	}
+	if len(certs) > maxPresented {
+		return nil, &Error{ID: IDMalformed, Msg: fmt.Sprintf("%d certificates are more than the %d that are looked at", len(certs), maxPresented)}
+	}
+	var p pool
+	for _, cert := range certs {
+		if !p.has(cert) {
+			p = append(p, newNode(cert))
+		}
+	}
+	return p, nil
+}
+
+func (p pool) has(cert *x509.Certificate) bool {
+	for _, n := range p {
+		if bytes.Equal(n.cert.Raw, cert.Raw) {
+			return true
+		}
+	}
+	return false
+}
+
+// leaf is the first certificate, by preference no CA, whose name is not the issuer of another.
+func (p pool) leaf() *node {
+	var ca *node
+	for _, n := range p {
+		if p.issuedAny(n) {
+			continue
+		}
+		if n.info.Type != proxycert.CA {
+			return n
+		}
+		if ca == nil {
+			ca = n
+		}
+	}
+	if ca != nil {
+		return ca
+	}
+	return p[0]
+}
+
+func (p pool) issuedAny(issuer *node) bool {
+	for _, n := range p {
+		if n != issuer && n.issuerKey == issuer.subjectKey {
+			return true
+		}
+	}
+	return false
+}
+
+// hostCNs returns the host names in a subject's CNs: NAME, host/NAME or SERVICE/NAME, NAME having a dot.
+func hostCNs(name dn.Name) []string {
+	var out []string
+	for _, cn := range commonNames(name) {
+		if i := strings.LastIndexByte(cn, '/'); i >= 0 {
+			cn = cn[i+1:]
+		}
+		if strings.Contains(cn, ".") && !strings.ContainsAny(cn, " @") {
+			out = append(out, cn)
+		}
+	}
+	return out
+}
+
+func commonNames(name dn.Name) []string {
+	var out []string
+	for _, rdn := range name.RDNs() {
+		for _, a := range rdn {
+			if a.Type.Equal(oidCommonName) {
+				out = append(out, string(a.Value))
+			}
+		}
+	}
+	return out
+}

@@ -1,0 +1,78 @@
+package trust
+
+import (
+	"crypto/rsa"
+	"crypto/sha256"
+	"crypto/x509"
+	"errors"
+)
+
+// maxVerified bounds the memory of signatures; when it is full all are forgotten. A site sees far fewer CAs and users.
+const maxVerified = 8192
+
+// A signatureKey identifies a certificate and the key that signed it.
+type signatureKey [sha256.Size]byte
+
+// checkSignature verifies that issuer's key signed n. Good ones are remembered: most of the work for many proxies of one
+// user, or for one proxy again and again, are the same few signatures.
+func (s *Store) checkSignature(n, issuer *node) error {
+	h := sha256.New()
+	h.Write(n.cert.Raw) // a DER element, so that it says itself where it ends
+	h.Write(issuer.cert.RawSubjectPublicKeyInfo)
+	key := signatureKey(h.Sum(nil))
+	s.mu.Lock()
+	known := s.verified[key]
+	s.mu.Unlock()
+	if known {
+		return nil
+	}
+	// Not CheckSignatureFrom, which wants the signer of a proxy to be a CA.
+	err := issuer.cert.CheckSignature(n.cert.SignatureAlgorithm, n.cert.RawTBSCertificate, n.cert.Signature)
+	var insecure x509.InsecureAlgorithmError
+	switch {
+	case errors.As(err, &insecure):
+		return weakHash(n)
+	case errors.Is(err, x509.ErrUnsupportedAlgorithm):
+		return refuse(IDSignature, n.subject, "the signature of the %s %s cannot be checked: %s with the issuer's key of type %s", n.kind(), n.subject,
+			n.cert.SignatureAlgorithm, issuer.cert.PublicKeyAlgorithm)
+	case err != nil:
+		return refuse(IDSignature, n.subject, "the signature of the %s %s is not by the key of %s: %v", n.kind(), n.subject, issuer.subject, err)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.verified == nil || len(s.verified) >= maxVerified {
+		s.verified = make(map[signatureKey]bool)
+	}
+	s.verified[key] = true
+	return nil
+}
+
+// checkStrength refuses short RSA keys and, unless the certificate is a self-signed root, old hashes. The RSA bound is
+// that of OpenSSL's security level 2, which every server in use applies.
+func (s *Store) checkStrength(n *node) error {
+	if s.AllowWeak {
+		return nil
+	}
+	if k, ok := n.cert.PublicKey.(*rsa.PublicKey); ok && k.N.BitLen() < minRSABits {
+		return refuse(IDWeakKey, n.subject, "the %s %s has an RSA key of %d bits; less than %d is refused", n.kind(), n.subject, k.N.BitLen(), minRSABits)
+	}
+	if n.anchor && n.selfSigned() {
+		return nil // nobody checks that signature
+	}
+	if isWeakHash(n.cert.SignatureAlgorithm) {
+		return weakHash(n)
+	}
+	return nil
+}
+
+func isWeakHash(a x509.SignatureAlgorithm) bool {
+	switch a {
+	case x509.MD2WithRSA, x509.MD5WithRSA, x509.SHA1WithRSA, x509.DSAWithSHA1, x509.ECDSAWithSHA1:
+		return true
+	}
+	return false
+}
+
+func weakHash(n *node) error {
+	return refuse(IDWeakHash, n.subject, "the %s %s is signed with %s, which is refused", n.kind(), n.subject, n.cert.SignatureAlgorithm)
+}
