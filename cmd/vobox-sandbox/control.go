@@ -24,13 +24,14 @@ const controlHelp = `Usage: vobox-sandbox ctl --dir DIR COMMAND ...
   store [-t HOURS] [-c HOURS]   the user runs myproxy-init -d -n with these (default: -t 48 -c 3000)
   destroy                       the user runs myproxy-destroy
   login [HOURS]                 a new login proxy with VOMS attributes (default 12)
+  register                      copy the login proxy into the box's repository, as vobox-proxy register does
   fault myproxy|voms KIND [--times N] [--stage request|delegate] [--at BYTES] [--lifetime TIME] [--text LINE]
                                 misbehave from the next connection on; see below
   behave                        end all faults
   max-ac HOURS                  the longest AC the VOMS server gives
   suspend [REASON], resume      the user in the VO
   expel, admit                  the user's membership
-  unregister, register          the box as authorized renewer of the MyProxy server
+  deny-box, allow-box           the box as authorized renewer of the MyProxy server
   revoke user|host              put the certificate on the CA's revocation list
   crl expired|fresh             write the revocation list anew, with a nextUpdate that has passed or has not
   requests                      what the servers were asked, as JSON
@@ -137,8 +138,11 @@ func (c *controller) do(args []string) (string, error) {
 		s.Expel()
 	case "admit":
 		s.Admit()
-	case "register", "unregister":
-		s.Register(name == "register")
+	case "allow-box", "deny-box":
+		s.AllowBox(name == "allow-box")
+	case "register":
+		path, err := s.RegisterLogin()
+		return path + "\n", err
 	case "revoke":
 		return "", c.revoke(args)
 	case "crl":

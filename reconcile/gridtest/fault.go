@@ -24,7 +24,7 @@ const (
 	LeadingNUL     FaultKind = "leading-nul"     // MyProxy: a NUL before the first answer, also under TLS 1.2
 	SHA1Only       FaultKind = "sha1-only"       // MyProxy: offer only the SHA-1 challenge
 	ZeroLifetime   FaultKind = "zero-lifetime"   // VOMS: an AC that ends when it begins
-	WrongSignature FaultKind = "wrong-signature" // VOMS: an AC signed by another key
+	WrongSignature FaultKind = "wrong-signature" // VOMS: an AC whose signature is wrong
 	WrongVO        FaultKind = "wrong-vo"        // VOMS: an AC about another VO
 	UnknownVO      FaultKind = "unknown-vo"      // VOMS: answer as if nobody were a member
 )

@@ -130,9 +130,19 @@ func (c *tool) file(name string) string { return filepath.Join(c.dir, name) }
 // it does with us.
 func dial(t *testing.T, addr string, c *proxycert.Credential, version uint16) (*tls.Conn, net.Conn) {
 	t.Helper()
-	raw, err := net.Dial("tcp", strings.Replace(addr, "localhost", "127.0.0.1", 1))
+	conn, raw, err := tryDial(t, addr, c, version)
 	if err != nil {
 		t.Fatal(err)
+	}
+	return conn, raw
+}
+
+// tryDial is dial for a server that may reset the connection as soon as it stands.
+func tryDial(t *testing.T, addr string, c *proxycert.Credential, version uint16) (*tls.Conn, net.Conn, error) {
+	t.Helper()
+	raw, err := net.Dial("tcp", strings.Replace(addr, "localhost", "127.0.0.1", 1))
+	if err != nil {
+		return nil, nil, err
 	}
 	t.Cleanup(func() { raw.Close() })
 	raw.SetDeadline(time.Now().Add(30 * time.Second))
@@ -141,7 +151,7 @@ func dial(t *testing.T, addr string, c *proxycert.Credential, version uint16) (*
 		pair := c.TLS()
 		conf.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return &pair, nil }
 	}
-	return tls.Client(raw, conf), raw
+	return tls.Client(raw, conf), raw, nil
 }
 
 // readAll reads until the server closes, however it does.
@@ -156,7 +166,10 @@ func readAll(c io.Reader) (string, error) {
 // myproxyAsk sends one request by hand and returns everything that is answered, without the NUL of TLS 1.3.
 func myproxyAsk(t *testing.T, s *gridtest.Site, c *proxycert.Credential, version uint16, request string) (string, error) {
 	t.Helper()
-	conn, _ := dial(t, s.MyProxy.Addr(), c, version)
+	conn, _, err := tryDial(t, s.MyProxy.Addr(), c, version)
+	if err != nil {
+		return "", err
+	}
 	if _, err := conn.Write([]byte("0")); err != nil {
 		return "", err
 	}

@@ -125,7 +125,7 @@ func (s *MyProxy) policy() Policy {
 func (s *MyProxy) Requests() []MyProxyRequest {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return slices.Clone(s.asked)
+	return append([]MyProxyRequest{}, s.asked...)
 }
 
 // Forget empties the list of requests.

@@ -2,24 +2,33 @@ package gridtest
 
 import (
 	"fmt"
+	"path/filepath"
 	"slices"
 	"time"
 
 	"github.com/vobox-reconcile/vobox-reconcile/reconcile/attrcert"
+	"github.com/vobox-reconcile/vobox-reconcile/reconcile/credfile"
 )
 
-// Register makes the box an authorized renewer on the MyProxy server, or with false takes that away, as it is before the
+// AllowBox makes the box an authorized renewer on the MyProxy server, or with false takes that away, as it is before the
 // server's administrator has been asked.
-func (s *Site) Register(registered bool) {
+func (s *Site) AllowBox(allowed bool) {
 	renewer := ""
-	if registered {
+	if allowed {
 		renewer = s.Host.Identity().String()
 	}
 	p := SitePolicy(renewer, "")
-	if s.o.Policy != nil && registered {
+	if s.o.Policy != nil && allowed {
 		p = *s.o.Policy
 	}
 	s.MyProxy.SetPolicy(p)
+}
+
+// RegisterLogin copies the login proxy into the repository, as vobox-proxy register does, under the name that it gives,
+// and returns the path. That proxy then answers the MyProxy server's renewal challenge.
+func (s *Site) RegisterLogin() (string, error) {
+	path := filepath.Join(s.Repository, credfile.EscapeName(s.User.Identity().String(), s.VO+":"+s.Role))
+	return path, WriteProxy(s.Login, path)
 }
 
 // Suspend suspends the user in the VO for the reason given; an empty reason ends that.

@@ -152,7 +152,7 @@ func (s *VOMS) vo(name string) (VO, bool) {
 func (s *VOMS) Requests() []VOMSRequest {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return slices.Clone(s.asked)
+	return append([]VOMSRequest{}, s.asked...)
 }
 
 // Forget empties the list of requests.

@@ -1,7 +1,6 @@
 package gridtest
 
 import (
-	"crypto"
 	"crypto/x509"
 	"fmt"
 	"slices"
@@ -213,32 +212,31 @@ func (c *vomsSession) issue(vo VO, m *Member, fqans []string, w want) (*grant, *
 		}
 		t.FQANs = append(t.FQANs, longFQAN(f, vo.ShortFQANs || c.s.o.Style == IAM))
 	}
-	holder, key, err := c.parties()
+	holder, err := c.holder()
 	if err != nil {
 		return nil, badRequest.says("%s: %v", vo.Name, err)
 	}
-	ac, err := attrcert.Issue(t, holder, c.s.o.Host.Chain, key)
+	ac, err := attrcert.Issue(t, holder, c.s.o.Host.Chain, c.s.o.Host.Key)
 	if err != nil {
 		return nil, badRequest.says("%s: %v", vo.Name, err)
+	}
+	if c.fault.Kind == WrongSignature {
+		ac[len(ac)-1] ^= 1 // the signature stands last
 	}
 	c.log.Granted, c.log.Given = d, t.FQANs
 	return &grant{ac: ac, warnings: w.warnings}, nil
 }
 
-// parties are the holder of the AC and the key that signs it; one fault or another makes them the wrong ones.
-func (c *vomsSession) parties() (*x509.Certificate, crypto.Signer, error) {
-	switch c.fault.Kind {
-	case WrongIdentity:
-		other, err := c.s.o.CA.Issue(CertRequest{Subject: c.s.o.CA.Below("CN=Somebody Else")})
-		if err != nil {
-			return nil, nil, err
-		}
-		return other.Leaf(), c.s.o.Host.Key, nil
-	case WrongSignature:
-		key, err := c.s.o.CA.keys.Key(proxycert.RSA2048, "wrong key")
-		return c.eec(), key, err
+// holder is whom the AC is about; a fault makes it somebody else.
+func (c *vomsSession) holder() (*x509.Certificate, error) {
+	if c.fault.Kind != WrongIdentity {
+		return c.eec(), nil
 	}
-	return c.eec(), c.s.o.Host.Key, nil
+	other, err := c.s.o.CA.Issue(CertRequest{Subject: c.s.o.CA.Below("CN=Somebody Else")})
+	if err != nil {
+		return nil, err
+	}
+	return other.Leaf(), nil
 }
 
 // longFQAN writes a short FQAN the way vomsd does unless told otherwise.
