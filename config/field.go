@@ -16,6 +16,7 @@ type field struct {
 	choice   bool   // exactly one of the keys so marked has to be there
 	def      string // the default, written as in a file
 	defDoc   string // the default in words, when it depends on something else
+	example  any    // a value to show to people; every required key has one
 	value    value
 }
 
@@ -76,7 +77,7 @@ func (o object) finish(r *reader, path string) {
 		switch {
 		case given || inner:
 			f.value.finish(r, at)
-		case f.required && (path == "" || r.given(path)):
+		case f.required && r.sound(path) && (path == "" || r.given(path)):
 			r.missing(at, f)
 		case f.def != "":
 			f.value.read(r.quiet(), at, &yaml.Node{Kind: yaml.ScalarNode, Value: f.def, Tag: tagOf(f.def)})
@@ -176,7 +177,7 @@ func (l list[T]) read(r *reader, path string, n *yaml.Node) {
 
 func (l list[T]) finish(r *reader, path string) {
 	if len(*l.into) < l.least && r.sound(path) {
-		r.faultAt(path, "is an empty list", "at least one entry, or leave the key out")
+		r.faultAt(path, "is an empty list", "write at least one entry, or leave the key out")
 	}
 	for i := range *l.into {
 		if at := index(path, i); r.given(at) {

@@ -66,7 +66,6 @@ func (r *reader) merge(c *Config, file string) {
 	if len(c.Files) == 1 {
 		r.root = place{file, root.Line, root.Column}
 	}
-	delete(r.places, "") // each file has a root of its own
 	object{c.fields()}.read(r, "", root)
 	if r.bad[""] {
 		r.torn = true // no mapping: what should be in it is not missing
@@ -303,7 +302,7 @@ func remedy(complaint string) string {
 	case has("unexpected end of stream"):
 		return "close the quotes that begin here"
 	case has("expected ',' or"):
-		return "close the bracket or brace"
+		return "close the bracket or brace, and put text with brackets or braces, such as ${proxy.NAME}, in quotes"
 	case has("unknown anchor"):
 		return "write the value itself, or put text that begins with * in quotes"
 	case has("control characters") || has("UTF-8") || has("UTF-16"):

@@ -127,11 +127,7 @@ func (r *reader) missing(path string, f field) {
 	if r.torn {
 		return
 	}
-	example := f.key + ": ..."
-	if s := f.value.schema(); len(s.Examples) > 0 {
-		example = f.key + ": " + asYAML(s.Examples[0])
-	}
-	r.faultAt(path, "is missing", "write "+example)
+	r.faultAt(path, "is missing", "write "+f.key+": "+asYAML(f.example))
 }
 
 // asYAML writes an example as it stands in a file.
@@ -141,7 +137,7 @@ func asYAML(v any) string {
 	}
 	out, err := encode(v)
 	if err != nil {
-		return "..."
+		panic(err) // examples are constants of the program
 	}
 	return strings.TrimSpace(string(out)) // JSON is YAML
 }
@@ -160,7 +156,7 @@ func (r *reader) sound(paths ...string) bool {
 // fault records what is wrong at a node.
 func (r *reader) fault(path string, n *yaml.Node, problem, instead string) {
 	r.bad[path] = true
-	r.faults.add(Fault{File: r.file, Line: max(n.Line, 1), Col: max(n.Column, 1), Path: path, Problem: problem, Instead: instead})
+	r.faults.add(Fault{File: r.file, Line: max(n.Line, 1), Col: max(n.Column, 1), Path: orElse(path, wholeFile), Problem: problem, Instead: instead})
 }
 
 // faultAt records what is wrong with a path, at its place or that of what is around it.

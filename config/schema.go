@@ -97,6 +97,9 @@ func (o object) schema() *schema {
 		if f.defDoc != "" {
 			p.Description += " Default: " + f.defDoc + "."
 		}
+		if f.example != nil {
+			p.Examples = []any{f.example}
+		}
 		if f.required {
 			s.Required = append(s.Required, f.key)
 		}

@@ -4,11 +4,11 @@ package config
 
 func (c *Config) fields() []field {
 	return []field{
-		{key: "version", required: true, value: number{into: &c.Version, only: 1},
+		{key: "version", required: true, example: 1, value: number{into: &c.Version, only: 1},
 			doc: "Version of this file's schema."},
-		{key: "vo", required: true, value: text{into: &c.VO, form: formVO},
+		{key: "vo", required: true, example: formVO.example, value: text{into: &c.VO, form: formVO},
 			doc: "Name of the virtual organisation, in lower case."},
-		{key: "user", defDoc: "the invoking user", value: text{into: &c.User, form: formAccount},
+		{key: "user", defDoc: "the invoking user", example: formAccount.example, value: text{into: &c.User, form: formAccount},
 			doc: "Account that owns the user proxies and env files, and as which services are restarted."},
 		{key: "root", defDoc: "/var/lib/vobox/<vo>", value: pathTo(&c.Root),
 			doc: "The VO's directory on the box."},
@@ -69,9 +69,9 @@ func (m *MachineProxy) fields() []field {
 
 func (m *MyProxy) fields() []field {
 	return []field{
-		{key: "server", defDoc: "$MYPROXY_SERVER", value: text{into: &m.Server, form: formServer, check: (*reader).servers},
+		{key: "server", defDoc: "$MYPROXY_SERVER", example: formServer.example, value: text{into: &m.Server, form: formServer, check: (*reader).servers},
 			doc: "host or host:port (7512 when not given); several separated by commas are tried in turn."},
-		{key: "serverDN", defDoc: "the server is checked by its host name", value: dnOf(&m.ServerDN),
+		{key: "serverDN", defDoc: "the server is checked by its host name", example: "/DC=ch/DC=cern/OU=computers/CN=px501.cern.ch", value: dnOf(&m.ServerDN),
 			doc: "Accept only the server with this DN, in slash form."},
 		{key: "alertBelow", def: "240h", value: duration{&m.AlertBelow},
 			doc: "Alert when the stored credential has less than this left (vobox-proxy's --myproxy-safe)."},
@@ -82,13 +82,13 @@ func (m *MyProxy) fields() []field {
 
 func (p *Proxy) fields() []field {
 	return []field{
-		{key: "name", required: true, value: text{into: &p.Name, form: formName},
+		{key: "name", required: true, example: "lcgadmin", value: text{into: &p.Name, form: formName},
 			doc: "Name of this proxy in references, messages and on the command line."},
-		{key: "dn", required: true, value: dnOf(&p.DN),
+		{key: "dn", required: true, example: formDN.example, value: dnOf(&p.DN),
 			doc: "Identity: the DN of the end-entity certificate, in slash form, without the /CN=... that proxies add."},
 		{key: "vo", defDoc: "the top-level vo", value: text{into: &p.VO, form: formVO},
 			doc: "VO that the attributes are asked from."},
-		{key: "attributes", defDoc: "none: a plain proxy", value: list[string]{&p.Attributes, fqan, 0},
+		{key: "attributes", defDoc: "none: a plain proxy", example: []string{formFQAN.example}, value: list[string]{&p.Attributes, fqan, 0},
 			doc: "Wanted FQANs in order; the first becomes the primary one."},
 		{key: "lifetime", def: "48h", value: duration{&p.Lifetime},
 			doc: "Lifetime asked of MyProxy and of VOMS."},
@@ -96,7 +96,7 @@ func (p *Proxy) fields() []field {
 			doc: "Renew when the effective time left, attribute certificates included, is below this."},
 		{key: "alertBelow", defDoc: "1h, or half of renewBelow if that is shorter", value: duration{&p.AlertBelow},
 			doc: "Alert when less than this is left (vobox-proxy's --proxy-safe)."},
-		{key: "path", defDoc: "<repository>/ and the escaped DN and VO string, the name vobox-proxy gives it", value: text{into: &p.Path, form: formPath, check: (*reader).globPath},
+		{key: "path", defDoc: "<repository>/ and the escaped DN and VO string, the name vobox-proxy gives it", example: "/var/lib/vobox/alice/proxy_repository/*lcgadmin", value: text{into: &p.Path, form: formPath, check: (*reader).globPath},
 			doc: "Where the proxy lives. A glob in the last element, such as *lcgadmin, means the matching file with this identity and these attributes that lasts longest."},
 		{key: "links", defDoc: "none", value: list[string]{&p.Links, pathTo, 0},
 			doc: "Further paths kept as symbolic links to the proxy."},
@@ -133,9 +133,9 @@ func (m *MyProxySource) fields() []field {
 
 func (c *CertificateSource) fields() []field {
 	return []field{
-		{key: "cert", required: true, value: pathTo(&c.Cert),
+		{key: "cert", required: true, example: "/etc/grid-security/robotcert.pem", value: pathTo(&c.Cert),
 			doc: "Certificate file, PEM, with its intermediate certificates if there are any."},
-		{key: "key", required: true, value: pathTo(&c.Key),
+		{key: "key", required: true, example: "/etc/grid-security/robotkey.pem", value: pathTo(&c.Key),
 			doc: "Key file, PEM."},
 		{key: "passphraseFile", defDoc: "none: the key is not encrypted", value: pathTo(&c.PassphraseFile),
 			doc: "File with the key's passphrase."},
@@ -144,9 +144,9 @@ func (c *CertificateSource) fields() []field {
 
 func (e *EnvFile) fields() []field {
 	return []field{
-		{key: "path", required: true, value: pathTo(&e.Path),
+		{key: "path", required: true, example: "~alicesgm/.alien/config/CE.env", value: pathTo(&e.Path),
 			doc: "The file to keep; ~user/ is expanded."},
-		{key: "set", required: true, value: variables{&e.Set},
+		{key: "set", required: true, example: map[string]string{"X509_USER_PROXY": "${proxy.lcgadmin}"}, value: variables{&e.Set},
 			doc: "Variables to keep at these values. ${proxy.NAME} is that proxy's path, ${env.NAME} an environment variable, and $${ stands for ${. No shell expands anything."},
 		{key: "unset", defDoc: "none", value: list[string]{&e.Unset, variableName, 0},
 			doc: "Variables to remove."},
@@ -161,13 +161,13 @@ func (e *EnvFile) fields() []field {
 
 func (s *Service) fields() []field {
 	return []field{
-		{key: "name", required: true, value: text{into: &s.Name, form: formName},
+		{key: "name", required: true, example: "jalien", value: text{into: &s.Name, form: formName},
 			doc: "Name of this service in messages and on the command line."},
-		{key: "restart", choice: true, value: command(&s.Restart),
+		{key: "restart", choice: true, example: []string{"/cvmfs/alice.cern.ch/scripts/vobox/jalien-vobox.sh", "restart"}, value: command(&s.Restart),
 			doc: "The command that restarts it, as an argument list. No shell is involved. Either this or unit is required."},
-		{key: "unit", choice: true, value: text{into: &s.Unit, form: formUnit, check: (*reader).unit},
+		{key: "unit", choice: true, example: formUnit.example, value: text{into: &s.Unit, form: formUnit, check: (*reader).unit},
 			doc: "A systemd unit to restart, instead of a command."},
-		{key: "onChange", defDoc: "all env files", value: list[string]{&s.OnChange, change, 0},
+		{key: "onChange", defDoc: "all env files", example: []string{"envFile:~alicesgm/.alien/config/CE.env"}, value: list[string]{&s.OnChange, change, 0},
 			doc: "Whose change restarts it: envFile:PATH and proxy:NAME. Services read proxies anew by themselves, so a proxy is rarely needed here."},
 		{key: "preflight", defDoc: "none", value: list[[]string]{&s.Preflight, command, 0},
 			doc: "Argument lists of commands that must succeed before a restart."},
@@ -195,7 +195,7 @@ func (a *Alert) fields() []field {
 
 func (e *Email) fields() []field {
 	return []field{
-		{key: "to", required: true, value: addresses{&e.To},
+		{key: "to", required: true, example: formMail.example, value: addresses{&e.To},
 			doc: "Recipient, or a list of them."},
 		{key: "from", defDoc: "<user>@<host name>", value: text{into: &e.From, form: formMail},
 			doc: "Sender."},
@@ -212,7 +212,7 @@ func (e *Email) fields() []field {
 
 func (w *Webhook) fields() []field {
 	return []field{
-		{key: "url", required: true, value: text{into: &w.URL, form: formURL, check: (*reader).url},
+		{key: "url", required: true, example: formURL.example, value: text{into: &w.URL, form: formURL, check: (*reader).url},
 			doc: "Where to post."},
 		{key: "headersFile", defDoc: "none", value: pathTo(&w.HeadersFile),
 			doc: "File with further header lines, such as Authorization: Bearer ..."},
@@ -221,14 +221,14 @@ func (w *Webhook) fields() []field {
 
 func (m *Metrics) fields() []field {
 	return []field{
-		{key: "textfile", defDoc: "none", value: text{into: &m.Textfile, form: formTextfile, check: (*reader).path},
+		{key: "textfile", defDoc: "none", example: formTextfile.example, value: text{into: &m.Textfile, form: formTextfile, check: (*reader).path},
 			doc: "File for the textfile collector of node_exporter, which reads only names that end in .prom."},
 	}
 }
 
 func (w *Watch) fields() []field {
 	return []field{
-		{key: "listen", defDoc: "none", value: text{into: &w.Listen, form: formListen, check: (*reader).listen},
+		{key: "listen", defDoc: "none", example: formListen.example, value: text{into: &w.Listen, form: formListen, check: (*reader).listen},
 			doc: "host:port for /metrics, /healthz, /readyz, /status.json and the page /."},
 		{key: "interval", def: "1h", value: duration{&w.Interval},
 			doc: "The longest time between two looks."},

@@ -26,23 +26,23 @@ func newForm(pattern, is, example string) *form {
 
 // Forms. Control characters are in none of them, so that no value can break a line of a log, a mail header or a script.
 var (
-	formLine     = newForm(`^[^\x00-\x1f\x7f]+$`, "one line of text", "some text")
-	formAny      = newForm(`^[^\x00-\x1f\x7f]*$`, "one line of text", "some text")
+	formLine     = newForm(`^[^\x00-\x1f\x7f-\x9f]+$`, "one line of text", "some text")
+	formAny      = newForm(`^[^\x00-\x1f\x7f-\x9f]*$`, "one line of text", "some text")
 	formVO       = newForm(`^[a-z0-9][a-z0-9._-]{0,254}$`, "a VO name (lower case letters, digits, dots and dashes)", "alice")
 	formAccount  = newForm(`^[A-Za-z_][A-Za-z0-9_.-]{0,254}$`, "an account name", "alicesgm")
 	formName     = newForm(`^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$`, "a name (letters, digits, dots, dashes and underscores, 64 at most)", "lcgadmin")
 	formVariable = newForm(`^[A-Za-z_][A-Za-z0-9_]*$`, "a variable name (letters, digits and underscores, no digit first)", "X509_USER_PROXY")
-	formPath     = newForm(`^[/~][^\x00-\x1f\x7f]*$`, "an absolute path", "/etc/grid-security/hostcert.pem")
+	formPath     = newForm(`^[/~][^\x00-\x1f\x7f-\x9f]*$`, "an absolute path", "/etc/grid-security/hostcert.pem")
 	formServer   = newForm(`^`+hostPattern+`(:[0-9]{1,5})?(, *`+hostPattern+`(:[0-9]{1,5})?)*$`, "host or host:port", "myproxy.cern.ch")
 	formSMTP     = newForm(`^`+hostPattern+`(:[0-9]{1,5})?$`, "host or host:port", "localhost:25")
 	formListen   = newForm(`^(`+hostPattern+`)?:[0-9]{1,5}$`, "host:port", "127.0.0.1:9555")
-	formDN       = newForm(`^/[^\x00-\x1f\x7f]*=[^\x00-\x1f\x7f]*$`, "a DN in slash form", "/DC=ch/DC=cern/OU=Organic Units/OU=Users/CN=jdoe/CN=123456/CN=Jane Doe")
-	formFQAN     = newForm(`^/[^\x00-\x1f\x7f]*$`, "an FQAN", "/alice/Role=lcgadmin")
+	formDN       = newForm(`^/[^\x00-\x1f\x7f-\x9f]*=[^\x00-\x1f\x7f-\x9f]*$`, "a DN in slash form", "/DC=ch/DC=cern/OU=Organic Units/OU=Users/CN=jdoe/CN=123456/CN=Jane Doe")
+	formFQAN     = newForm(`^/[^\x00-\x1f\x7f-\x9f]*$`, "an FQAN", "/alice/Role=lcgadmin")
 	formUnit     = newForm(`^[A-Za-z0-9:_.\\@-]{1,255}$`, "the name of a systemd unit", "jalien.service")
-	formMail     = newForm(`^[^@\s\x00-\x1f\x7f<>,;"()]+@[^@\s\x00-\x1f\x7f<>,;"()]+$`, "a mail address", "vobox-admin@example.org")
-	formURL      = newForm(`^https?://[^\s\x00-\x1f\x7f]+$`, "a URL that begins with https:// or http://", "https://chat.example.org/hooks/vobox")
-	formChange   = newForm(`^(envFile:[/~]|proxy:)[^\x00-\x1f\x7f]*$`, "envFile:PATH or proxy:NAME", "proxy:lcgadmin")
-	formTextfile = newForm(`^[/~][^\x00-\x1f\x7f]*\.prom$`, "an absolute path that ends in .prom, which is all that node_exporter reads", "/var/lib/node_exporter/textfile_collector/vobox.prom")
+	formMail     = newForm(`^[A-Za-z0-9.!#$%&'*+/=?^_{|}~-]+@[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?$`, "a mail address", "vobox-admin@example.org")
+	formURL      = newForm(`^https?://[!-~]+$`, "a URL that begins with https:// or http://", "https://chat.example.org/hooks/vobox")
+	formChange   = newForm(`^(envFile:[/~]|proxy:)[^\x00-\x1f\x7f-\x9f]*$`, "envFile:PATH or proxy:NAME", "proxy:lcgadmin")
+	formTextfile = newForm(`^[/~][^\x00-\x1f\x7f-\x9f]*\.prom$`, "an absolute path that ends in .prom, which is all that node_exporter reads", "/var/lib/node_exporter/textfile_collector/vobox.prom")
 	formRate     = newForm(`^[1-9][0-9]{0,5} per `+durationPattern[1:], "N per DURATION", "4 per 24h")
 	formMode     = newForm(`^(0|0o)?[0-7]{3}$`, "a file mode (three octal digits)", `"0644"`)
 )
@@ -84,7 +84,7 @@ func (t text) read(r *reader, path string, n *yaml.Node) {
 	}
 }
 
-func isControl(c rune) bool { return c < ' ' || c == 0x7f }
+func isControl(c rune) bool { return c < ' ' || 0x7f <= c && c <= 0x9f }
 
 // oneOf checks a word against those allowed.
 func (r *reader) oneOf(path string, n *yaml.Node, s string, words []string) {
@@ -134,7 +134,7 @@ func (t text) finish(r *reader, path string) {
 func (t text) schema() *schema {
 	s := &schema{Type: "string", Enum: t.enum}
 	if len(t.enum) == 0 {
-		s.Pattern, s.Examples = t.form.pattern, []any{t.form.example}
+		s.Pattern = t.form.pattern
 	}
 	return s
 }
@@ -161,7 +161,7 @@ func (v number) read(r *reader, path string, n *yaml.Node) {
 func (number) finish(*reader, string) {}
 
 func (v number) schema() *schema {
-	return &schema{Type: "integer", Const: v.only, Examples: []any{v.only}}
+	return &schema{Type: "integer", Const: v.only}
 }
 
 // truth is true or false.
@@ -177,7 +177,10 @@ func (truth) finish(*reader, string) {}
 
 func (truth) schema() *schema { return &schema{Type: "boolean"} }
 
-// duration is a length of time, at least one second.
+// longest keeps sums and products of durations far from overflow.
+const longest = 10 * 366 * day
+
+// duration is a length of time, from a second to ten years.
 type duration struct{ into *time.Duration }
 
 func (v duration) read(r *reader, path string, n *yaml.Node) {
@@ -195,6 +198,8 @@ func (v duration) read(r *reader, path string, n *yaml.Node) {
 		r.fault(path, n, fmt.Sprintf("%s %v", shown(s), err), "write a duration such as 48h, 30m or 1d12h")
 	case d < time.Second:
 		r.fault(path, n, fmt.Sprintf("%s is less than a second", shown(s)), "write 1s or more")
+	case d > longest:
+		r.fault(path, n, fmt.Sprintf("%s is longer than ten years", shown(s)), "write a duration such as 48h, 30m or 1d12h")
 	}
 	*v.into = d
 }
@@ -202,7 +207,7 @@ func (v duration) read(r *reader, path string, n *yaml.Node) {
 func (duration) finish(*reader, string) {}
 
 func (duration) schema() *schema {
-	return &schema{Type: "string", Pattern: durationPattern, Examples: []any{"48h"}}
+	return &schema{Type: "string", Pattern: durationPattern}
 }
 
 // rate is "N per DURATION".
@@ -216,7 +221,7 @@ func (v rate) read(r *reader, path string, n *yaml.Node) {
 	count, per, found := strings.Cut(s, " per ")
 	i, err := strconv.Atoi(count)
 	d, derr := ParseDuration(per)
-	if !found || err != nil || derr != nil || d < time.Second || !formRate.matches(s) {
+	if !found || err != nil || derr != nil || d < time.Second || d > longest || !formRate.matches(s) {
 		r.fault(path, n, fmt.Sprintf("%s is not N per DURATION", shown(s)), "write 4 per 24h")
 		return
 	}
@@ -226,7 +231,7 @@ func (v rate) read(r *reader, path string, n *yaml.Node) {
 func (rate) finish(*reader, string) {}
 
 func (rate) schema() *schema {
-	return &schema{Type: "string", Pattern: formRate.pattern, Examples: []any{formRate.example}}
+	return &schema{Type: "string", Pattern: formRate.pattern}
 }
 
 // fileMode is the permission bits of a file that is sourced by others: octal, readable and writable by its owner, not
@@ -259,7 +264,7 @@ func (v fileMode) read(r *reader, path string, n *yaml.Node) {
 func (fileMode) finish(*reader, string) {}
 
 func (fileMode) schema() *schema {
-	return &schema{Type: []string{"string", "integer"}, Pattern: formMode.pattern, Maximum: 0o777, Examples: []any{"0644"}}
+	return &schema{Type: []string{"string", "integer"}, Pattern: formMode.pattern, Maximum: 0o777}
 }
 
 // variables is a mapping of variable names to values, kept in the order of the file.
@@ -294,7 +299,6 @@ func (variables) schema() *schema {
 		Type:          "object",
 		PropertyNames: &schema{Pattern: formVariable.pattern},
 		Additional:    &schema{Type: "string", Pattern: formAny.pattern},
-		Examples:      []any{map[string]string{"X509_USER_PROXY": "${proxy.lcgadmin}"}},
 	}
 }
 
@@ -318,7 +322,7 @@ func (v addresses) finish(r *reader, path string) {
 
 func (v addresses) schema() *schema {
 	one := v.elem(new(string)).schema()
-	return &schema{AnyOf: []*schema{one, {Type: "array", Items: one, MinItems: 1}}, Examples: one.Examples}
+	return &schema{AnyOf: []*schema{one, {Type: "array", Items: one, MinItems: 1}}}
 }
 
 // command is an argument list. Its first word is a program: a path, or a name to be found in PATH.
