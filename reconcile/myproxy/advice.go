@@ -145,7 +145,7 @@ func (x *exchange) explainConnection(id string) advice {
 	case "MP-NET":
 		return advice{"no conversation with " + x.address() + " came about", "check name, address families and firewall: " + x.probe(), atSite}
 	case "MP-TIMEOUT":
-		return advice{fmt.Sprintf("%s took longer than %v", x.waiting, x.client.timeout()), "check that nothing holds up the way: " + x.probe(), atSite}
+		return advice{"the time was over while waiting for " + x.waiting, "check that nothing holds up the way: " + x.probe(), atSite}
 	case "MP-CANCELED":
 		return advice{"stopped while waiting for " + x.waiting, "run it again", atBox}
 	case "MP-TLS":
@@ -170,7 +170,7 @@ func (x *exchange) explainConnection(id string) advice {
 	case "MP-REQUEST":
 		return advice{"the request cannot be sent", "correct the configuration", atBox}
 	}
-	return advice{"the server's certificate does not verify", x.probe(), atSite} // MP-SRVCERT, and ids of other packages
+	return advice{"the server's certificate does not verify", x.probe(), atSite} // MP-SRVCERT
 }
 
 // self is our TLS identity in each spelling that a server's list may need.

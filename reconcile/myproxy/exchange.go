@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"slices"
 	"strings"
 	"time"
 
@@ -131,8 +132,8 @@ func (x *exchange) config() *tls.Config {
 // close ends the exchange. A connection that went wrong is dropped at once; a
 // TLS goodbye could block on a peer that has stopped reading.
 func (x *exchange) close(err error) {
-	for _, stop := range x.stop {
-		stop()
+	for _, stop := range slices.Backward(x.stop) {
+		stop() // what watches the context first, then the context
 	}
 	switch {
 	case x.raw == nil:
@@ -175,21 +176,26 @@ func (x *exchange) receive() (*Response, error) {
 		return nil, x.failed(err)
 	}
 	r, err := ParseResponse(msg)
-	if err != nil {
+	switch {
+	case err != nil && !whole && beginsLike(msg, "VERSION="+version+"\nRESPONSE="):
+		return nil, x.failed(io.ErrUnexpectedEOF)
+	case err != nil:
 		return nil, x.garbled(err)
-	}
-	if r.Type == ResponseError {
+	case r.Type == ResponseError:
 		return nil, x.refused(r.Errors)
-	}
-	if !whole {
+	case !whole && msg[len(msg)-1] != '\n': // a value may have lost its end
 		return nil, x.failed(io.ErrUnexpectedEOF)
 	}
 	return r, nil
 }
 
-// readText reads up to a NUL or the end of the connection. whole is false when
-// the connection ended in the middle of a line, which a value may have lost its
-// end by.
+// beginsLike reports whether one is the beginning of the other.
+func beginsLike(msg []byte, want string) bool {
+	n := min(len(msg), len(want))
+	return string(msg[:n]) == want[:n]
+}
+
+// readText reads up to a NUL or the end of the connection; whole says which.
 //
 // Under TLS 1.3 the first byte of the first message is a NUL that belongs to
 // GSI's handshake (the server sends it where it would send a session ticket),
@@ -200,7 +206,7 @@ func (x *exchange) readText() (msg []byte, whole bool, err error) {
 		b, err := x.in.ReadByte()
 		switch {
 		case err == io.EOF && len(msg) > 0:
-			return msg, msg[len(msg)-1] == '\n', nil
+			return msg, false, nil
 		case err != nil:
 			return nil, false, err
 		case b == 0 && len(msg) == 0 && x.first:
@@ -247,7 +253,8 @@ func (x *exchange) refusalAhead() error {
 // clearText finds the server's message in what came outside of TLS, reading on
 // for a moment if it is not all there. It returns nil when there is none.
 func (x *exchange) clearText() *Response {
-	i := bytes.Index(x.raw.tail, []byte("VERSION="+version))
+	// Five bytes, a record's header, are all that is sure to have come.
+	i := bytes.Index(x.raw.tail, []byte("VERSI"))
 	if i < 0 {
 		return nil
 	}

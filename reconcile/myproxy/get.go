@@ -34,6 +34,9 @@ func (c *Client) Get(ctx context.Context, r GetRequest) (_ *proxycert.Credential
 		return nil, err
 	}
 	defer func() { x.close(err) }()
+	if r.Renew != nil && (r.Renew.Key == nil || len(r.Renew.Chain) == 0) {
+		return nil, x.misused(errors.New("the old proxy has no certificate or no key"))
+	}
 	keys := makeKey(r.Key)
 	if err := x.open(ctx); err != nil {
 		return nil, err

@@ -99,3 +99,26 @@ const (
 	clearTextRequest = "VERSION=MYPROXYv2\nCOMMAND=2\nUSERNAME=x\nPASSPHRASE=\nLIFETIME=0\n\x00"
 	clearTextError   = "VERSION=MYPROXYv2\nRESPONSE=1\nERROR=authentication failed\n\x00"
 )
+
+// The parties of a scripted exchange.
+var (
+	server = sync.OnceValue(func() *proxycert.Credential { return ca().issue("myproxy.example.org", ecKey()) })
+	box    = sync.OnceValue(func() *proxycert.Credential { return ca().issue("host/box.example.org", ecKey()) })
+	jane   = sync.OnceValue(func() *proxycert.Credential { return ca().issue("Jane Doe", ecKey()) })
+	// stored is what Jane has on the server.
+	stored = sync.OnceValue(func() *proxycert.Credential {
+		return mustDelegate(jane(), ecKey(), proxycert.Template{Now: testTime, Lifetime: 3000 * time.Hour})
+	})
+	// old is Jane's login proxy.
+	old = sync.OnceValue(func() *proxycert.Credential {
+		return mustDelegate(jane(), rsaKey(), proxycert.Template{Now: testTime, Lifetime: time.Hour})
+	})
+)
+
+func mustDelegate(c *proxycert.Credential, key crypto.Signer, tmpl proxycert.Template) *proxycert.Credential {
+	cred, err := c.Delegate(key, tmpl)
+	if err != nil {
+		panic(err)
+	}
+	return cred
+}

@@ -129,7 +129,7 @@ func splitServer(s string) (host string, port int, err error) {
 			return "", 0, fmt.Errorf("MyProxy server %q: port %q is not a number from 1 to 65535", s, p)
 		}
 	}
-	if host == "" || strings.ContainsAny(host, " \t\r\n\x00/,") {
+	if host == "" || strings.ContainsAny(host, " \t\r\n\x00/,[]") {
 		return "", 0, fmt.Errorf("MyProxy server %q: %q is not the name of one host", s, host)
 	}
 	return host, port, nil

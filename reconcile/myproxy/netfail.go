@@ -18,15 +18,16 @@ func (x *exchange) failed(err error) *Error {
 	var dns *net.DNSError
 	var op *net.OpError
 	var errno syscall.Errno
+	var unverified *tls.CertificateVerificationError
 	switch {
 	case x.verify != nil:
-		return x.fail(serverFault(x.verify), x.verify)
+		return x.distrusted(x.verify)
+	case errors.As(err, &unverified):
+		return x.distrusted(err)
 	case errors.Is(x.ctx.Err(), context.Canceled):
 		return x.fail("MP-CANCELED", x.ctx.Err())
 	case x.ctx.Err() != nil || errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, context.DeadlineExceeded):
 		return x.fail("MP-TIMEOUT", context.DeadlineExceeded)
-	case serverFault(err) != "MP-SRVCERT":
-		return x.fail(serverFault(err), err)
 	case errors.As(err, &header):
 		return x.notTLS(header)
 	case errors.As(err, &op) && op.Op == "remote error":
@@ -74,21 +75,28 @@ func (x *exchange) notTLS(header tls.RecordHeaderError) *Error {
 	return e
 }
 
-// serverFault finds the id for a server that we do not accept, MP-SRVCERT if
-// nothing more is known. An error of another package may bring its own id.
-func serverFault(err error) string {
+// distrusted is about a server that we do not accept. An error of the package
+// that looked at its certificate may bring an id of its own.
+func (x *exchange) distrusted(err error) *Error {
 	var own interface{ FaultID() string }
 	var authority x509.UnknownAuthorityError
 	var name x509.HostnameError
 	switch {
 	case errors.As(err, &own) && own.FaultID() != "":
-		return own.FaultID()
+		e := x.fail("MP-SRVCERT", err)
+		switch e.ID = own.FaultID(); e.ID {
+		case "CA-MISSING", "MP-SRVDN":
+			e = x.fail(e.ID, err)
+		case "CRL-STALE":
+			e.Remedy, e.Where = "fetch-crl", atSite
+		}
+		return e
 	case errors.As(err, &authority):
-		return "CA-MISSING"
+		return x.fail("CA-MISSING", err)
 	case errors.As(err, &name):
-		return "MP-SRVDN"
+		return x.fail("MP-SRVDN", err)
 	}
-	return "MP-SRVCERT"
+	return x.fail("MP-SRVCERT", err)
 }
 
 // alertFault finds the id for a TLS alert of the server. Under TLS 1.3 those

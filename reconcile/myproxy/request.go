@@ -109,6 +109,9 @@ func (r *Request) Marshal() ([]byte, error) {
 		return nil, fmt.Errorf("the lifetime %v is negative", r.Lifetime)
 	}
 	seconds := int64(r.Lifetime / time.Second)
+	if r.Lifetime%time.Second > 0 { // 0 would mean as long as the server allows
+		seconds++
+	}
 	if seconds > math.MaxInt32 { // the server keeps it in a C int
 		return nil, fmt.Errorf("the lifetime %v is longer than the protocol can say", r.Lifetime)
 	}

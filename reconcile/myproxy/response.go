@@ -26,6 +26,9 @@ type Response struct {
 	Stored     []Stored    // in the answer to Info
 }
 
+// maxLines is the most that we take of errors, challenges or credentials in one answer.
+const maxLines = 1000
+
 // errNoResponse is about a message that is not MyProxy's at all.
 var errNoResponse = errors.New("this is not an answer of the MyProxy protocol")
 
@@ -42,7 +45,8 @@ func ParseResponse(msg []byte) (*Response, error) {
 	var sawVersion, sawType bool
 	var stored storedParser
 	for line := range strings.SplitSeq(string(msg), "\n") {
-		key, value, _ := strings.Cut(strings.TrimSuffix(line, "\r"), "=")
+		line = strings.TrimRight(line, "\r")
+		key, value, _ := strings.Cut(line, "=")
 		switch {
 		case key == "VERSION" && !sawVersion:
 			if value != version {
@@ -63,7 +67,7 @@ func ParseResponse(msg []byte) (*Response, error) {
 			method, data, _ := strings.Cut(value, ":")
 			r.Challenges = append(r.Challenges, Challenge{Method: method, Data: data})
 		case strings.HasPrefix(line, "CRED_"):
-			if err := stored.line(strings.TrimSuffix(line, "\r")); err != nil {
+			if err := stored.line(line); err != nil {
 				return nil, err
 			}
 		}
@@ -71,7 +75,10 @@ func ParseResponse(msg []byte) (*Response, error) {
 	if !sawVersion || !sawType {
 		return nil, errNoResponse
 	}
-	r.Stored = stored.list
+	if len(r.Errors) > maxLines || len(r.Challenges) > maxLines || len(stored.list) > maxLines {
+		return nil, fmt.Errorf("the answer lists more than %d things", maxLines)
+	}
+	r.Stored = stored.sorted()
 	return &r, nil
 }
 
@@ -159,6 +166,7 @@ func (p *storedParser) line(line string) error {
 
 // credential returns the one whose lines are marked with name, a new one if it is the first.
 func (p *storedParser) credential(name string) *Stored {
+	name = printable(name)
 	i, ok := p.at[name]
 	if !ok {
 		if p.at == nil {
@@ -166,9 +174,20 @@ func (p *storedParser) credential(name string) *Stored {
 		}
 		i = len(p.list)
 		p.at[name] = i
-		p.list = append(p.list, Stored{Name: printable(name)})
+		p.list = append(p.list, Stored{Name: name})
 	}
 	return &p.list[i]
+}
+
+// sorted returns the credentials in the server's order, but the one with the
+// plain fields first, as servers have it.
+func (p *storedParser) sorted() []Stored {
+	if i, ok := p.at[""]; ok {
+		first := p.list[i]
+		copy(p.list[1:i+1], p.list[:i])
+		p.list[0] = first
+	}
+	return p.list
 }
 
 // Marshal returns the answer as a server sends it, with the final NUL. Values
