@@ -110,7 +110,13 @@ func (i *Issuer) base(ctx context.Context, want plan.Credential, a Authority) (*
 	if c := want.Source.Certificate; c != nil {
 		base, err := credfile.LoadPair(c.Cert, c.Key, passphraseFile(c.PassphraseFile))
 		if err != nil {
-			return nil, plan.Grant{}, err
+			return nil, plan.Grant{}, &Error{ID: "HOST-CERT", Err: err, Where: "site admin",
+				Remedy: fmt.Sprintf("check %s and %s: owner, mode 0400 or 0600, and that they belong together", c.Cert, c.Key)}
+		}
+		if !now.Before(base.NotAfter()) {
+			return nil, plan.Grant{}, &Error{ID: "HOST-CERT", Where: "site admin",
+				Err:    fmt.Errorf("the certificate %s expired on %s", c.Cert, plan.Clock(base.NotAfter())),
+				Remedy: "ask your CA for a new certificate and install it as " + c.Cert}
 		}
 		g := plan.Grant{Time: now, Asked: want.Lifetime, Granted: want.Lifetime}
 		if left := base.NotAfter().Sub(now); left < want.Lifetime {
@@ -241,6 +247,16 @@ func (i *Issuer) attributes(ctx context.Context, want plan.Credential, base *pro
 	}
 	return ac, nil
 }
+
+// An Error is about a certificate kept on the box, with what to do about it.
+type Error struct {
+	ID            string // of the catalogue: "HOST-CERT"
+	Remedy, Where string
+	Err           error
+}
+
+func (e *Error) Error() string { return e.Err.Error() }
+func (e *Error) Unwrap() error { return e.Err }
 
 // Temporary reports whether an error is worth another try soon: nobody answered, as opposed to a refusal.
 func Temporary(err error) bool {

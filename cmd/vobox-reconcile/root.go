@@ -1,0 +1,215 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/rs/zerolog"
+	"github.com/spf13/cobra"
+
+	"github.com/vobox-reconcile/vobox-reconcile/config"
+	"github.com/vobox-reconcile/vobox-reconcile/reconcile"
+)
+
+// Exit codes, as scripts know them.
+const (
+	exitOK      = 0
+	exitFailed  = 1  // a step failed, or a look found a failure
+	exitPending = 2  // --dry-run: changes are pending
+	exitUsage   = 64 // EX_USAGE
+	exitLocked  = 75 // EX_TEMPFAIL
+	exitConfig  = 78 // EX_CONFIG
+)
+
+// A world is what the command sees of its surroundings.
+type world struct {
+	getenv         func(string) string
+	stdin          io.Reader
+	stdout, stderr io.Writer
+}
+
+// An exitError ends the program with a code. Its message is empty when all is said already.
+type exitError struct {
+	code int
+	err  error
+}
+
+func (e *exitError) Error() string {
+	if e.err == nil {
+		return fmt.Sprintf("exit code %d", e.code)
+	}
+	return e.err.Error()
+}
+
+func (e *exitError) Unwrap() error { return e.err }
+
+func exit(code int) error {
+	if code == exitOK {
+		return nil
+	}
+	return &exitError{code: code}
+}
+
+func usage(format string, args ...any) error {
+	return &exitError{exitUsage, fmt.Errorf(format, args...)}
+}
+
+// An app is one invocation: the world, and the flags that every command has.
+type app struct {
+	world
+	config    string
+	output    string
+	logLevel  string
+	logFormat string
+	color     string
+	out       painter // standard output
+	talk      painter // standard error
+}
+
+// run is the whole program but for the process around it.
+func run(ctx context.Context, args []string, w world) int {
+	a := &app{world: w}
+	root := a.rootCommand()
+	root.SetArgs(args)
+	root.SetIn(w.stdin)
+	root.SetOut(w.stdout)
+	root.SetErr(w.stderr)
+	err := root.ExecuteContext(ctx)
+	if err == nil {
+		return exitOK
+	}
+	return a.explain(err)
+}
+
+// explain tells people about an error and returns the exit code for it.
+func (a *app) explain(err error) int {
+	var faults config.Errors
+	var ex *exitError
+	switch {
+	case errors.As(err, &faults):
+		fmt.Fprintln(a.stderr, err)
+		return exitConfig
+	case errors.Is(err, reconcile.ErrLocked):
+		fmt.Fprintf(a.stderr, "vobox-reconcile: %v; wait for it, or give it longer with --lock-wait\n", err)
+		return exitLocked
+	case errors.As(err, &ex):
+		if ex.err != nil {
+			fmt.Fprintf(a.stderr, "vobox-reconcile: %v\n", ex.err)
+		}
+		return ex.code
+	}
+	fmt.Fprintf(a.stderr, "vobox-reconcile: %v\n", err)
+	return exitFailed
+}
+
+const rootHelp = `vobox-reconcile brings a VO-box to the state its configuration describes: it renews the
+machine proxy and the user proxies that are due, writes the environment files, and restarts
+the services that need it. Without a command it makes one pass.
+
+  vobox-reconcile --dry-run     see what would be done, and why
+  vobox-reconcile               do it
+  vobox-reconcile status        what is left of every credential, and what comes next`
+
+func (a *app) rootCommand() *cobra.Command {
+	var p passFlags
+	root := &cobra.Command{
+		Use:               "vobox-reconcile",
+		Short:             "Keep grid credentials, and what depends on them, up to date",
+		Long:              rootHelp,
+		Args:              noArguments,
+		SilenceErrors:     true,
+		SilenceUsage:      true,
+		DisableAutoGenTag: true,
+		PersistentPreRunE: func(*cobra.Command, []string) error { return a.prepare() },
+		RunE:              func(cmd *cobra.Command, _ []string) error { return a.pass(cmd.Context(), p) },
+	}
+	root.CompletionOptions.DisableDefaultCmd = true
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		return usage("%v; see %s --help", err, cmd.CommandPath())
+	})
+	f := root.PersistentFlags()
+	f.StringVarP(&a.config, "config", "c", "", "configuration `file` (default $VOBOX_RECONCILE_CONFIG, else "+config.DefaultPath+")")
+	f.StringVarP(&a.output, "output", "o", "text", "`format` of results: text or json")
+	f.StringVar(&a.logLevel, "log-level", "", "`level` of what is told on standard error: debug, info, warn or error (default warn)")
+	f.StringVar(&a.logFormat, "log-format", "console", "`format` of that: console or json")
+	f.StringVar(&a.color, "color", "auto", "`when` to use colour: auto, always or never")
+	p.register(root)
+	root.AddCommand(a.statusCommand(), a.inspectCommand(), a.schemaCommand(), a.versionCommand(), a.completionCommand())
+	return root
+}
+
+func noArguments(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	if near := cmd.Root().SuggestionsFor(args[0]); !cmd.HasParent() && len(near) > 0 {
+		return usage("there is no command %q; did you mean %s?", args[0], strings.Join(near, " or "))
+	}
+	if !cmd.HasParent() {
+		return usage("there is no command %q; see vobox-reconcile --help", args[0])
+	}
+	return usage("%s takes no arguments, got %q", cmd.CommandPath(), args[0])
+}
+
+// prepare checks the flags that every command has.
+func (a *app) prepare() error {
+	if a.output != "text" && a.output != "json" {
+		return usage("--output is text or json, not %q", a.output)
+	}
+	if a.logFormat != "console" && a.logFormat != "json" {
+		return usage("--log-format is console or json, not %q", a.logFormat)
+	}
+	if a.color != "auto" && a.color != "always" && a.color != "never" {
+		return usage("--color is auto, always or never, not %q", a.color)
+	}
+	if a.logLevel != "" {
+		if _, err := zerolog.ParseLevel(a.logLevel); err != nil {
+			return usage("--log-level is debug, info, warn or error, not %q", a.logLevel)
+		}
+	}
+	a.out, a.talk = a.painterFor(a.stdout), a.painterFor(a.stderr)
+	return nil
+}
+
+func (a *app) logger() zerolog.Logger {
+	level := zerolog.WarnLevel
+	if a.logLevel != "" {
+		level, _ = zerolog.ParseLevel(a.logLevel)
+	}
+	var w io.Writer = a.stderr
+	if a.logFormat == "console" {
+		w = zerolog.ConsoleWriter{Out: a.stderr, NoColor: !a.talk.on, TimeFormat: time.TimeOnly}
+	}
+	return zerolog.New(w).Level(level).With().Timestamp().Logger()
+}
+
+// load reads the configuration.
+func (a *app) load() (*config.Config, error) {
+	path := a.config
+	if path == "" {
+		path = a.getenv("VOBOX_RECONCILE_CONFIG")
+	}
+	if path == "" {
+		path = config.DefaultPath
+	}
+	env := config.OSEnv()
+	env.Getenv = a.getenv
+	return config.Load(path, env)
+}
+
+// clock returns the time to go by: the real one, or the one of --at standing still.
+func clock(at string) (func() time.Time, error) {
+	if at == "" {
+		return time.Now, nil
+	}
+	for _, layout := range []string{time.RFC3339, "2006-01-02T15:04Z07:00", "2006-01-02T15:04:05", "2006-01-02T15:04", "2006-01-02 15:04:05", "2006-01-02 15:04", time.DateOnly} {
+		if t, err := time.ParseInLocation(layout, at, time.UTC); err == nil {
+			return func() time.Time { return t }, nil
+		}
+	}
+	return nil, usage("--at takes a time such as 2026-12-24T00:00:00Z, not %q", at)
+}

@@ -1,0 +1,397 @@
+package reconcile
+
+import (
+	"crypto/ecdsa"
+	"crypto/rsa"
+	"crypto/sha256"
+	"crypto/x509"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/vobox-reconcile/vobox-reconcile/reconcile/atomicfile"
+	"github.com/vobox-reconcile/vobox-reconcile/reconcile/attrcert"
+	"github.com/vobox-reconcile/vobox-reconcile/reconcile/credfile"
+	"github.com/vobox-reconcile/vobox-reconcile/reconcile/dn"
+	"github.com/vobox-reconcile/vobox-reconcile/reconcile/envfile"
+	"github.com/vobox-reconcile/vobox-reconcile/reconcile/plan"
+	"github.com/vobox-reconcile/vobox-reconcile/reconcile/proxycert"
+	"github.com/vobox-reconcile/vobox-reconcile/reconcile/trust"
+)
+
+// maxEnvFile is the largest environment file that is read, in bytes.
+const maxEnvFile = 1 << 20
+
+// seen is an observation together with the credentials behind it, which have no place in a plan.
+type seen struct {
+	plan.Observed
+	creds map[string]*proxycert.Credential // those that may be shown to a server, by name
+	state *state
+}
+
+func (e *Engine) look(want plan.Desired, now time.Time) *seen {
+	s := &seen{
+		Observed: plan.Observed{
+			Credentials: map[string]plan.CredentialState{},
+			EnvFiles:    map[string]plan.EnvFileState{},
+			Services:    map[string]plan.ServiceState{},
+		},
+		creds: map[string]*proxycert.Credential{},
+	}
+	var err error
+	if s.state, err = loadState(want.State); err != nil {
+		e.Log.Warn().Err(err).Str("path", want.State).Msg("the record of earlier passes cannot be used, going on without")
+	}
+	for _, c := range want.Credentials {
+		st, cred := e.observeCredential(c, now)
+		if g, ok := s.state.Grants[c.Name]; ok {
+			st.Grant = &g
+		}
+		st.Source = e.observeSource(c, now)
+		st.Links = observeLinks(c, st.Path)
+		st.Misplaced = misplaced(c, st, want)
+		s.Credentials[c.Name] = st
+		if cred != nil {
+			s.creds[c.Name] = cred
+		}
+	}
+	for _, f := range want.EnvFiles {
+		s.EnvFiles[f.Path] = observeEnvFile(f, s.Credentials)
+	}
+	for _, svc := range want.Services {
+		s.Services[svc.Name] = s.state.service(svc.Name)
+	}
+	return s
+}
+
+// observeCredential looks at a proxy file; where the path is a glob, at all that match, and takes the usable one that
+// lasts longest. The credential is returned when its identity is the wanted one and it is not over.
+func (e *Engine) observeCredential(c plan.Credential, now time.Time) (plan.CredentialState, *proxycert.Credential) {
+	if !strings.ContainsAny(filepath.Base(c.Path), "*?[") {
+		return e.observeFile(c, c.Path, now)
+	}
+	best, cred := e.observeFile(c, c.Default, now)
+	names, err := atomicfile.Glob(filepath.Dir(c.Path), filepath.Base(c.Path))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		e.Log.Warn().Err(err).Str("credential", c.Name).Msg("listing the files that may hold the proxy")
+	}
+	for _, name := range names {
+		path := filepath.Join(filepath.Dir(c.Path), name)
+		if path == c.Default {
+			continue
+		}
+		st, found := e.observeFile(c, path, now)
+		if st.Usable(now) && (!best.Usable(now) || st.EffectiveEnd.After(best.EffectiveEnd)) {
+			best, cred = st, found
+		}
+	}
+	return best, cred
+}
+
+func (e *Engine) observeFile(c plan.Credential, path string, now time.Time) (plan.CredentialState, *proxycert.Credential) {
+	st := plan.CredentialState{Path: path}
+	cred, digest, err := credfile.Load(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return st, nil
+	case err != nil:
+		st.Exists, st.Fault, st.FaultID = true, err.Error(), "FILE-READ"
+		return st, nil
+	}
+	st = e.Judge(cred, c, now)
+	st.Path, st.Exists, st.Digest = path, true, digest
+	if st.FaultID == "PROXY-IDENTITY" || cred.EEC() == nil || !now.Before(st.NotAfter) {
+		return st, nil
+	}
+	return st, cred // if it does not verify, the server it is shown to has the last word
+}
+
+// Judge describes a credential and says whether it is what is wanted. A credential that is merely over has no fault: its
+// EffectiveEnd tells.
+func (e *Engine) Judge(cred *proxycert.Credential, want plan.Credential, now time.Time) plan.CredentialState {
+	leaf := cred.Leaf()
+	st := plan.CredentialState{
+		Identity: cred.Identity().String(),
+		Subject:  dn.MustFromDER(leaf.RawSubject).String(),
+		Issuer:   dn.MustFromDER(leaf.RawIssuer).String(),
+		Limited:  cred.Limited(),
+		NotAfter: cred.NotAfter(),
+		EndsWith: "the proxy",
+	}
+	st.EffectiveEnd = st.NotAfter
+	st.KeyType, st.KeyBits = keyOf(leaf)
+	info, err := proxycert.Classify(leaf)
+	if err != nil {
+		st.Fault, st.FaultID = err.Error(), "CHAIN-TYPE"
+		return st
+	}
+	st.Type = string(info.Type)
+	eec := cred.EEC()
+	if eec == nil {
+		st.Fault, st.FaultID = "the file has no end-entity certificate: its chain is cut short", "CHAIN-INCOMPLETE"
+		return st
+	}
+	st.UserCertEnd = eec.NotAfter
+	if eec.NotAfter.Equal(st.NotAfter) {
+		st.EndsWith = certWords(want.Kind)
+	}
+	if id, err := dn.Parse(want.Identity); want.Identity != "" && (err != nil || !id.Equal(cred.Identity())) {
+		st.Fault, st.FaultID = fmt.Sprintf("it belongs to %s, not to %s", st.Identity, want.Identity), "PROXY-IDENTITY"
+		return st
+	}
+	if !now.Before(st.NotAfter) {
+		return st
+	}
+	chain, err := e.Trust.VerifyChain(cred.Chain, now)
+	if err != nil {
+		st.Fault, st.FaultID = err.Error(), "CHAIN"
+		var te *trust.Error
+		if errors.As(err, &te) {
+			st.FaultID = te.ID
+		}
+		return st
+	}
+	if chain.EffectiveEnd.Before(st.EffectiveEnd) {
+		st.EffectiveEnd, st.EndsWith = chain.EffectiveEnd, chain.EndsWith
+	}
+	if info.Type == proxycert.EEC {
+		st.Fault, st.FaultID = "it is a certificate, not a proxy", "CHAIN-TYPE"
+		return st
+	}
+	if st.Limited != want.Limited {
+		st.Fault, st.FaultID = "it is a limited proxy", "PROXY-LIMITED"
+		if want.Limited {
+			st.Fault = "it is not a limited proxy"
+		}
+		return st
+	}
+	e.judgeAttributes(cred, want, now, &st)
+	return st
+}
+
+func certWords(k plan.Kind) string {
+	if k == plan.Machine {
+		return "the host certificate"
+	}
+	return "the user certificate"
+}
+
+// judgeAttributes takes the attribute certificates into st: those of the wanted VO must verify, hold every wanted FQAN,
+// and have the same primary one.
+func (e *Engine) judgeAttributes(cred *proxycert.Credential, want plan.Credential, now time.Time, st *plan.CredentialState) {
+	acs, err := attrcert.FromChain(cred.Chain)
+	if err != nil && len(want.FQANs) > 0 {
+		st.Fault, st.FaultID = "its attribute certificate cannot be read: "+err.Error(), "VO-NONE"
+		return
+	}
+	for _, ac := range acs {
+		if len(want.FQANs) > 0 && ac.VO != want.VO {
+			continue
+		}
+		st.VO = ac.VO
+		st.FQANs = append(st.FQANs, ac.FQANs...)
+		if st.ACNotAfter.IsZero() || ac.NotAfter.Before(st.ACNotAfter) {
+			st.ACNotAfter = ac.NotAfter
+		}
+	}
+	if len(want.FQANs) == 0 {
+		return
+	}
+	switch {
+	case st.ACNotAfter.IsZero():
+		st.Fault, st.FaultID = "it carries no attributes of VO "+want.VO, "VO-NONE"
+		return
+	case st.ACNotAfter.Before(st.EffectiveEnd):
+		st.EffectiveEnd, st.EndsWith = st.ACNotAfter, "the attribute certificate"
+	}
+	if fault := wrongAttributes(st.FQANs, want.FQANs); fault != "" {
+		st.Fault, st.FaultID = fault, "VO-FQAN"
+		return
+	}
+	if !now.Before(st.EffectiveEnd) {
+		return
+	}
+	for _, ac := range acs {
+		if ac.VO != want.VO {
+			continue
+		}
+		res, err := e.Trust.VerifyAC(ac, cred.EEC(), now)
+		if err != nil {
+			st.Fault, st.FaultID = err.Error(), "VO-LSC"
+			var te *trust.Error
+			if errors.As(err, &te) {
+				st.FaultID = te.ID
+			}
+			return
+		}
+		if res.EffectiveEnd.Before(st.EffectiveEnd) {
+			st.EffectiveEnd, st.EndsWith = res.EffectiveEnd, res.EndsWith
+		}
+	}
+}
+
+// wrongAttributes compares FQANs in short form: all that are wanted must be there, and the first must be the first.
+func wrongAttributes(have, want []string) string {
+	for _, f := range want {
+		if !slices.Contains(have, f) {
+			return fmt.Sprintf("it does not carry %s (it has %s)", f, strings.Join(have, ", "))
+		}
+	}
+	if have[0] != want[0] {
+		return fmt.Sprintf("its primary FQAN is %s, not %s", have[0], want[0])
+	}
+	return ""
+}
+
+func keyOf(cert *x509.Certificate) (kind string, bits int) {
+	switch k := cert.PublicKey.(type) {
+	case *rsa.PublicKey:
+		return "rsa", k.N.BitLen()
+	case *ecdsa.PublicKey:
+		return "ec", k.Curve.Params().BitSize
+	}
+	return strings.ToLower(cert.PublicKeyAlgorithm.String()), 0
+}
+
+// observeSource looks at the certificate on the box that a proxy is signed with; its key is not read.
+func (e *Engine) observeSource(c plan.Credential, now time.Time) plan.SourceState {
+	if c.Source.Certificate == nil {
+		return plan.SourceState{}
+	}
+	st := plan.SourceState{Path: c.Source.Certificate.Cert}
+	fault := func(id, format string, args ...any) plan.SourceState {
+		st.FaultID, st.Fault = id, fmt.Sprintf(format, args...)
+		return st
+	}
+	data, _, err := atomicfile.Read(st.Path, credfile.MaxSize)
+	if err != nil {
+		return fault("HOST-CERT", "reading the certificate: %v", err)
+	}
+	file, err := credfile.ParseAll(data)
+	if err != nil || len(file.Certificates) == 0 {
+		return fault("HOST-CERT", "%s holds no certificate that can be read", st.Path)
+	}
+	cert := file.Certificates[0]
+	st.Identity, st.NotAfter = dn.MustFromDER(cert.RawSubject).String(), cert.NotAfter
+	switch {
+	case !now.Before(cert.NotAfter):
+		return fault("HOST-CERT", "the certificate %s expired on %s", st.Path, plan.Clock(cert.NotAfter))
+	case now.Before(cert.NotBefore):
+		return fault("CLOCK", "the certificate %s is valid from %s only: is the clock of this box right?", st.Path, plan.Clock(cert.NotBefore))
+	}
+	return st
+}
+
+func observeLinks(c plan.Credential, target string) map[string]string {
+	out := map[string]string{}
+	for _, link := range c.Links {
+		got, err := atomicfile.Readlink(link)
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+			out[link] = "there is no link yet"
+		case err != nil:
+			out[link] = "it is not a symbolic link"
+		case got != target:
+			out[link] = "it points to " + got
+		default:
+			out[link] = ""
+		}
+	}
+	return out
+}
+
+// misplaced says what is wrong with mode or owner of a file that is good otherwise: Globus refuses a proxy that others can
+// read or that is not its user's.
+func misplaced(c plan.Credential, st plan.CredentialState, want plan.Desired) string {
+	if !st.Exists || st.Fault != "" {
+		return ""
+	}
+	info, err := atomicfile.Stat(st.Path)
+	if err != nil {
+		return ""
+	}
+	if mode := info.Mode().Perm(); mode&0o177 != 0 {
+		return fmt.Sprintf("its mode is %04o, which Globus refuses: %04o is right", mode, c.Mode)
+	}
+	if uid, ok := ownerOf(info); ok && want.UID >= 0 && uid != want.UID {
+		return fmt.Sprintf("it belongs to uid %d, not to %s", uid, want.User)
+	}
+	return ""
+}
+
+// edit is what a file's variables shall be, with the proxies' paths filled in.
+func edit(f plan.EnvFile, creds map[string]plan.CredentialState) envfile.Edit {
+	e := envfile.Edit{Unset: f.Unset, Export: f.Export}
+	for _, v := range f.Set {
+		e.Set = append(e.Set, envfile.Var{Name: v.Name, Value: value(v, creds)})
+	}
+	return e
+}
+
+func value(v plan.Var, creds map[string]plan.CredentialState) string {
+	var b strings.Builder
+	for _, p := range v.Value {
+		b.WriteString(p.Text)
+		if p.Proxy != "" {
+			b.WriteString(creds[p.Proxy].Path)
+		}
+	}
+	return b.String()
+}
+
+func observeEnvFile(f plan.EnvFile, creds map[string]plan.CredentialState) plan.EnvFileState {
+	e := edit(f, creds)
+	st := plan.EnvFileState{Values: digestValues(f, e)}
+	data, info, err := atomicfile.Read(f.Path, maxEnvFile)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+	case err != nil:
+		st.Exists, st.Fault = true, err.Error()
+		return st
+	default:
+		st.Exists, st.Mode = true, info.Mode().Perm()
+	}
+	res, err := envfile.Apply(data, e)
+	if err != nil {
+		st.Fault = fmt.Sprintf("%s: %v", f.Path, err)
+		return st
+	}
+	if res.Changed {
+		st.Changes = res.Changes
+		name := f.Path
+		if !st.Exists {
+			name = "/dev/null"
+		}
+		st.Diff = envfile.Diff(name, data, f.Path, res.Content)
+	}
+	for _, v := range f.Expect {
+		want := value(v, creds)
+		got, set, known := envfile.Lookup(data, v.Name)
+		switch {
+		case !set:
+			st.Unmet = append(st.Unmet, fmt.Sprintf("%s does not set %s, expected to be %q", f.Path, v.Name, want))
+		case !known:
+			st.Unmet = append(st.Unmet, fmt.Sprintf("%s lets the shell compute %s, expected to be %q", f.Path, v.Name, want))
+		case got != want:
+			st.Unmet = append(st.Unmet, fmt.Sprintf("%s has %s=%q, expected %q", f.Path, v.Name, got, want))
+		}
+	}
+	return st
+}
+
+func digestValues(f plan.EnvFile, e envfile.Edit) string {
+	h := sha256.New()
+	for _, v := range e.Set {
+		io.WriteString(h, "set\x00"+v.Name+"\x00"+v.Value+"\x00")
+	}
+	for _, name := range f.Unset {
+		io.WriteString(h, "unset\x00"+name+"\x00")
+	}
+	return hex.EncodeToString(h.Sum(nil))
+}

@@ -1,0 +1,126 @@
+// Package reconcile brings a host to the state its configuration describes.
+//
+// A pass is level-based: it looks at what is there, not at what happened. [Engine.Observe] reads the box,
+// [plan.Compute] decides, [Engine.Apply] carries out. A dry run is a pass that stops before Apply.
+package reconcile
+
+import (
+	"context"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"github.com/vobox-reconcile/vobox-reconcile/reconcile/atomicfile"
+	"github.com/vobox-reconcile/vobox-reconcile/reconcile/issue"
+	"github.com/vobox-reconcile/vobox-reconcile/reconcile/plan"
+	"github.com/vobox-reconcile/vobox-reconcile/reconcile/service"
+	"github.com/vobox-reconcile/vobox-reconcile/reconcile/trust"
+)
+
+// An Issuer obtains a new credential. Package issue has the one that talks to servers.
+type Issuer interface {
+	Issue(ctx context.Context, want plan.Credential, a issue.Authority) (*issue.Issued, error)
+}
+
+// A Restarter makes a service read its environment and credentials again.
+type Restarter interface {
+	Restart(ctx context.Context, c service.Command) error
+}
+
+// An Engine observes a box and applies plans to it. Its fields must not change while it works.
+type Engine struct {
+	Trust    *trust.Store
+	Issuer   Issuer
+	Services Restarter
+	Now      func() time.Time
+	Log      zerolog.Logger
+
+	// LoginProxy is a proxy file that may authorise a first renewal when the repository has none: the one of the login
+	// session. Empty: none.
+	LoginProxy string
+	// Limit is how long the renewals of one pass may take together, retries included. Zero: 5 minutes.
+	Limit time.Duration
+	// RetryAfter is the first pause before a retry; later ones grow, with jitter. Zero: 2 seconds.
+	RetryAfter time.Duration
+	// Progress is told when a step begins and ends (from several goroutines); nil: nobody is.
+	Progress func(s plan.Step, o *Outcome)
+}
+
+func (e *Engine) limit() time.Duration {
+	if e.Limit > 0 {
+		return e.Limit
+	}
+	return 5 * time.Minute
+}
+
+// A Result is what became of a step. Its values are those of the JSON output.
+type Result string
+
+const (
+	Planned  Result = "planned"
+	Done     Result = "done"
+	Failed   Result = "failed"
+	Skipped  Result = "skipped"  // a step it needed did not succeed
+	Deferred Result = "deferred" // a restart that has to wait
+)
+
+// An Outcome is what became of one step.
+type Outcome struct {
+	Step   plan.Step
+	Result Result
+	Err    error // of a failed or skipped step
+	Took   time.Duration
+}
+
+// A Report is all outcomes of a pass, in the order of the plan, and what people should be told.
+type Report struct {
+	Time     time.Time
+	Outcomes []Outcome
+	Alerts   []plan.Alert
+	NextLook time.Time
+}
+
+// Changed reports whether anything was done, or was to be done and was not.
+func (r *Report) Changed() bool { return len(r.Outcomes) > 0 }
+
+// Failed reports whether a step failed or was skipped because of one that did.
+func (r *Report) Failed() bool {
+	for _, o := range r.Outcomes {
+		if o.Result == Failed || o.Result == Skipped {
+			return true
+		}
+	}
+	return false
+}
+
+// Preview is the report of a plan that is not applied.
+func Preview(p plan.Plan, now time.Time) *Report {
+	r := &Report{Time: now, Alerts: p.Alerts, NextLook: p.NextLook}
+	for _, s := range p.Steps {
+		o := Outcome{Step: s, Result: Planned}
+		if !s.NotBefore.IsZero() {
+			o.Result = Deferred
+		}
+		r.Outcomes = append(r.Outcomes, o)
+	}
+	return r
+}
+
+// Pass observes, plans and applies. The caller holds the lock.
+func (e *Engine) Pass(ctx context.Context, want plan.Desired, o plan.Options) (*Report, error) {
+	now := e.Now()
+	seen := e.look(want, now)
+	report := e.Apply(ctx, want, seen, plan.Compute(want, seen.Observed, now, o))
+	report.Time = now
+	return report, nil
+}
+
+// Observe reads the box and changes nothing.
+func (e *Engine) Observe(want plan.Desired) plan.Observed {
+	return e.look(want, e.Now()).Observed
+}
+
+// ownedBy are the options of a file that belongs to the account of the configuration.
+func ownedBy(want plan.Desired, mode uint32) atomicfile.Options {
+	return atomicfile.Options{Mode: fileMode(mode), UID: want.UID, GID: want.GID}
+}

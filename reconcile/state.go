@@ -1,0 +1,119 @@
+package reconcile
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path/filepath"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/vobox-reconcile/vobox-reconcile/reconcile/atomicfile"
+	"github.com/vobox-reconcile/vobox-reconcile/reconcile/credfile"
+	"github.com/vobox-reconcile/vobox-reconcile/reconcile/plan"
+	"github.com/vobox-reconcile/vobox-reconcile/reconcile/proxycert"
+)
+
+// A state is what one pass leaves for the next: what the servers granted, and what each service was restarted for. Losing
+// it costs one restart too many or too few, never a credential.
+type state struct {
+	mu   sync.Mutex
+	path string
+
+	Version  int                       `json:"version"`
+	Grants   map[string]plan.Grant     `json:"grants"`   // by credential
+	Services map[string]*serviceRecord `json:"services"` // by service
+}
+
+// A serviceRecord says what a service was last restarted for, and which restart is still owed.
+type serviceRecord struct {
+	Known        bool        `json:"known"`
+	RestartedFor string      `json:"restartedFor,omitempty"`
+	Pending      string      `json:"pending,omitempty"`
+	Restarts     []time.Time `json:"restarts,omitempty"`
+}
+
+const (
+	stateFile    = "state.json"
+	maxState     = 1 << 20
+	keepRestarts = 64
+)
+
+// loadState reads the record in dir. It always returns a usable one; an error says that there was one that was not.
+func loadState(dir string) (*state, error) {
+	s := &state{path: filepath.Join(dir, stateFile), Version: 1}
+	data, _, err := atomicfile.Read(s.path, maxState)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		err = nil
+	case err == nil:
+		if err = json.Unmarshal(data, s); err != nil {
+			s.Grants, s.Services = nil, nil
+			err = fmt.Errorf("reading %s: %w", s.path, err)
+		}
+	}
+	if s.Grants == nil {
+		s.Grants = map[string]plan.Grant{}
+	}
+	if s.Services == nil {
+		s.Services = map[string]*serviceRecord{}
+	}
+	for name, r := range s.Services {
+		if r == nil {
+			delete(s.Services, name)
+		}
+	}
+	return s, err
+}
+
+func (s *state) service(name string) plan.ServiceState {
+	r := s.Services[name]
+	if r == nil {
+		return plan.ServiceState{}
+	}
+	return plan.ServiceState{Known: r.Known, RestartedFor: r.RestartedFor, Pending: r.Pending, Restarts: slices.Clone(r.Restarts)}
+}
+
+// change alters the record and writes it, before it returns, to the directory of the configuration's account.
+func (s *state) change(want plan.Desired, f func(*state)) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	f(s)
+	data, err := json.MarshalIndent(s, "", "  ")
+	if err != nil {
+		return err
+	}
+	if err := atomicfile.MkdirAll(want.State, ownedBy(want, 0o700)); err != nil {
+		return fmt.Errorf("making the state directory: %w", err)
+	}
+	if _, err := atomicfile.Replace(s.path, append(data, '\n'), ownedBy(want, 0o600)); err != nil {
+		return fmt.Errorf("keeping the record of this pass: %w", err)
+	}
+	return nil
+}
+
+// record returns the entry of a service, made if need be. The caller is inside change.
+func (s *state) record(name string) *serviceRecord {
+	r := s.Services[name]
+	if r == nil {
+		r = &serviceRecord{}
+		s.Services[name] = r
+	}
+	return r
+}
+
+// lastGood is where the copy of the newest good credential is kept: it can authorise a renewal when somebody deletes or
+// breaks the file that consumers use.
+func lastGood(want plan.Desired, name string) string {
+	return filepath.Join(want.State, "last-good", name+".pem")
+}
+
+func keepLastGood(want plan.Desired, name string, cred *proxycert.Credential) error {
+	path := lastGood(want, name)
+	if err := atomicfile.MkdirAll(filepath.Dir(path), ownedBy(want, 0o700)); err != nil {
+		return err
+	}
+	return credfile.Write(path, cred, ownedBy(want, 0o600))
+}
