@@ -134,9 +134,9 @@ var (
 	oid3DES     = asn1.ObjectIdentifier{1, 2, 840, 113549, 3, 7}
 )
 
-// Limits on what a key file can make us compute: some seconds and 64 MiB.
+// Limits on what a key file can make us compute: about a second and 64 MiB. OpenSSL writes 2048 rounds unless told otherwise.
 const (
-	maxIterations   = 10_000_000
+	maxIterations   = 2_000_000
 	maxScryptMemory = 64 << 20
 )
 

@@ -161,10 +161,10 @@ type scanner struct {
 // next returns the next block, or nil at the end.
 func (s *scanner) next() (*pem.Block, error) {
 	start := s.lineStarting(beginMark)
+	if end := s.lineStarting(endMark); end >= 0 && (start < 0 || end < start) {
+		return nil, fmt.Errorf("line %d: an END line without BEGIN: what was before it is missing", s.line(end))
+	}
 	if start < 0 {
-		if end := s.lineStarting(endMark); end >= 0 {
-			return nil, fmt.Errorf("line %d: an END line without BEGIN: the beginning of the file is missing", s.line(end))
-		}
 		return nil, nil
 	}
 	name, ok := blockName(s.data[start+len(beginMark):])

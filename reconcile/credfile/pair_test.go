@@ -1,0 +1,214 @@
+package credfile_test
+
+import (
+	"bytes"
+	"crypto/ecdsa"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+	"io/fs"
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+
+	"github.com/youmark/pkcs8"
+
+	"github.com/vobox-reconcile/vobox-reconcile/reconcile/credfile"
+	"github.com/vobox-reconcile/vobox-reconcile/reconcile/proxycert"
+)
+
+const passphrase = "correct horse"
+
+func ask(s string) func() ([]byte, error) {
+	return func() ([]byte, error) { return []byte(s), nil }
+}
+
+// encryptPKCS8 is quick: few rounds.
+func encryptPKCS8(t testing.TB, key any, opts *pkcs8.Opts) []byte {
+	t.Helper()
+	der, err := pkcs8.MarshalPrivateKey(key, []byte(passphrase), opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return block("ENCRYPTED PRIVATE KEY", der)
+}
+
+// encryptTraditional writes what openssl genrsa -des3 wrote before 3.0.
+func encryptTraditional(t testing.TB, key *rsa.PrivateKey) []byte {
+	t.Helper()
+	//lint:ignore SA1019 it is this format that is read
+	b, err := x509.EncryptPEMBlock(rand.Reader, "RSA PRIVATE KEY", x509.MarshalPKCS1PrivateKey(key), []byte(passphrase), x509.PEMCipher3DES)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return pem.EncodeToMemory(b)
+}
+
+var quick = &pkcs8.Opts{Cipher: pkcs8.AES256CBC, KDFOpts: pkcs8.PBKDF2Opts{SaltSize: 8, IterationCount: 2, HMACHash: 5}}
+
+func TestLoadPair(t *testing.T) {
+	f := theFixture()
+	key := f.eecKey.(*rsa.PrivateKey)
+	want := &proxycert.Credential{Chain: []*x509.Certificate{f.eec}, Key: f.eecKey}
+	scrypt := &pkcs8.Opts{Cipher: pkcs8.AES128CBC, KDFOpts: pkcs8.ScryptOpts{SaltSize: 8, CostParameter: 16, BlockSize: 1, ParallelizationParameter: 1}}
+	des := &pkcs8.Opts{Cipher: pkcs8.TripleDESCBC, KDFOpts: pkcs8.PBKDF2Opts{SaltSize: 8, IterationCount: 2, HMACHash: 3}}
+	certs := certBlocks(f.ca, f.eec) // a CA appended, in the wrong place
+	for _, tc := range []struct {
+		name string
+		key  []byte
+	}{
+		{"PKCS#1", pkcs1(key)},
+		{"PKCS#8", pkcs8Block(key)},
+		{"encrypted PKCS#8", encryptPKCS8(t, key, quick)},
+		{"encrypted PKCS#8, scrypt", encryptPKCS8(t, key, scrypt)},
+		{"encrypted PKCS#8, 3DES and SHA-1", encryptPKCS8(t, key, des)},
+		{"encrypted, traditional", encryptTraditional(t, key)},
+		{"certificate and key in one", join(certs, encryptTraditional(t, key))},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			got, err := credfile.LoadPair(writeFile(t, "cert", certs), writeFile(t, "key", tc.key), ask(passphrase))
+			if err != nil {
+				t.Fatal(err)
+			}
+			checkCredential(t, got, want)
+		})
+	}
+	t.Run("EC", func(t *testing.T) {
+		got, err := credfile.LoadPair(writeFile(t, "cert", certBlocks(f.ec.Chain...)),
+			writeFile(t, "key", encryptPKCS8(t, f.ec.Key.(*ecdsa.PrivateKey), quick)), ask(passphrase))
+		if err != nil {
+			t.Fatal(err)
+		}
+		checkCredential(t, got, f.ec)
+	})
+	t.Run("not asked for nothing", func(t *testing.T) {
+		never := func() ([]byte, error) {
+			t.Error("asked for a passphrase, although the key is not encrypted")
+			return nil, nil
+		}
+		if _, err := credfile.LoadPair(writeFile(t, "cert", certs), writeFile(t, "key", pkcs1(key)), never); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+func TestLoadPairErrors(t *testing.T) {
+	f := theFixture()
+	key := f.eecKey.(*rsa.PrivateKey)
+	cert := certBlocks(f.eec)
+	encrypted := encryptPKCS8(t, key, quick)
+	der, _ := pem.Decode(encrypted)
+	cut := block("ENCRYPTED PRIVATE KEY", der.Bytes[:len(der.Bytes)-1])
+	badIV := bytes.Clone(der.Bytes)
+	if i := bytes.Index(badIV, []byte{4, 16}); i > 0 {
+		badIV[i+1] = 15 // the SEQUENCE around it is then malformed, too
+	}
+	rounds := &pkcs8.Opts{Cipher: pkcs8.AES256CBC, KDFOpts: pkcs8.PBKDF2Opts{SaltSize: 8, IterationCount: 1 << 16, HMACHash: 5}}
+	many, _ := pem.Decode(encryptPKCS8(t, key, rounds))
+	manyRounds := block("ENCRYPTED PRIVATE KEY", bytes.Replace(many.Bytes, []byte{2, 3, 1, 0, 0}, []byte{2, 3, 127, 255, 255}, 1))
+	moreRounds := block("ENCRYPTED PRIVATE KEY", bytes.Replace(many.Bytes, []byte{2, 3, 1, 0, 0}, []byte{2, 3, 255, 0, 0}, 1))
+	gcm := block("ENCRYPTED PRIVATE KEY", bytes.Replace(der.Bytes, []byte{1, 101, 3, 4, 1, 42}, []byte{1, 101, 3, 4, 1, 46}, 1))
+	pbes1 := block("ENCRYPTED PRIVATE KEY", []byte("\x30\x20\x30\x1a\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x05\x03\x30\x0d\x04\x08abcdefgh\x02\x01\x01\x04\x02xx"))
+	noFile := errors.New("no such file")
+
+	for _, tc := range []struct {
+		name      string
+		cert, key []byte
+		pass      func() ([]byte, error)
+		want      string
+		is        error
+	}{
+		{"wrong passphrase", cert, encrypted, ask("wrong"), "wrong passphrase", credfile.ErrPassphrase},
+		{"wrong passphrase, traditional", cert, encryptTraditional(t, key), ask("wrong"), "wrong passphrase", credfile.ErrPassphrase},
+		{"empty passphrase", cert, encrypted, ask(""), "it is empty", credfile.ErrPassphrase},
+		{"no passphrase", cert, encrypted, nil, "encrypted", credfile.ErrEncrypted},
+		{"passphrase file missing", cert, encrypted, func() ([]byte, error) { return nil, noFile }, "getting the passphrase", noFile},
+		{"broken encrypted key", cert, cut, ask(passphrase), "damaged", nil},
+		{"broken parameters", cert, block("ENCRYPTED PRIVATE KEY", badIV), ask(passphrase), "damaged", nil},
+		{"too many rounds", cert, manyRounds, ask(passphrase), "8388607", nil},
+		{"negative rounds", cert, moreRounds, ask(passphrase), "damaged", nil},
+		{"GCM", cert, gcm, ask(passphrase), "openssl pkcs8 -topk8", nil},
+		{"PBES1", cert, pbes1, ask(passphrase), "openssl pkcs8 -topk8", nil},
+		{"broken DEK-Info", cert, []byte("-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: ROT13,00\n\nMAAA\n-----END RSA PRIVATE KEY-----\n"), ask(passphrase), "damaged", nil},
+		{"other key", cert, pkcs8Block(f.otherKey), nil, "is not the key of", proxycert.ErrKeyMismatch},
+		{"no key", cert, cert, nil, "no private key", credfile.ErrNoKey},
+		{"no certificate", pkcs1(key), pkcs1(key), nil, "no certificate", credfile.ErrNoCertificate},
+		{"broken certificate", block("CERTIFICATE", []byte("x")), pkcs1(key), nil, "certificate 1", nil},
+		{"empty key file", cert, nil, nil, "the file is empty", nil},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			got, err := credfile.LoadPair(writeFile(t, "cert", tc.cert), writeFile(t, "key", tc.key), tc.pass)
+			if got != nil || err == nil {
+				t.Fatalf("LoadPair = %v, want an error about %q", got, tc.want)
+			}
+			if !strings.Contains(err.Error(), tc.want) || tc.is != nil && !errors.Is(err, tc.is) {
+				t.Errorf("error %q, want one with %q that is %v", err, tc.want, tc.is)
+			}
+			if tc.is != credfile.ErrPassphrase && errors.Is(err, credfile.ErrPassphrase) {
+				t.Errorf("error %q is said to be the passphrase's fault", err)
+			}
+		})
+	}
+	if _, err := credfile.LoadPair("/nonexistent/cert", "/nonexistent/key", nil); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("error %v, want ErrNotExist", err)
+	}
+}
+
+// What OpenSSL encrypts, with its defaults and in the old way, can be opened.
+func TestLoadPairOpenSSL(t *testing.T) {
+	openssl, err := exec.LookPath("openssl")
+	if err != nil {
+		t.Skip("openssl is not installed")
+	}
+	f := theFixture()
+	plain := writeFile(t, "plain", pkcs1(f.eecKey))
+	cert := writeFile(t, "cert", certBlocks(f.eec))
+	for _, args := range [][]string{
+		{"pkcs8", "-topk8"},
+		{"pkcs8", "-topk8", "-v2", "des3"},
+		{"pkcs8", "-topk8", "-scrypt"},
+		{"rsa", "-traditional", "-des3"},
+		{"rsa", "-traditional", "-aes256"},
+	} {
+		t.Run(strings.Join(args, " "), func(t *testing.T) {
+			out := writeFile(t, "out", nil)
+			cmd := exec.CommandContext(t.Context(), openssl, append(args, "-in", plain, "-out", out, "-passout", "pass:"+passphrase)...)
+			if text, err := cmd.CombinedOutput(); err != nil {
+				t.Fatalf("%v: %s", err, text)
+			}
+			if data, _ := os.ReadFile(out); !bytes.Contains(data, []byte("ENCRYPTED")) {
+				t.Fatal("not encrypted")
+			}
+			if _, err := credfile.LoadPair(cert, out, ask(passphrase)); err != nil {
+				t.Error(err)
+			}
+			if _, err := credfile.LoadPair(cert, out, ask("wrong")); !errors.Is(err, credfile.ErrPassphrase) {
+				t.Errorf("error %v, want ErrPassphrase", err)
+			}
+		})
+	}
+}
+
+func FuzzLoadPairKey(f *testing.F) {
+	fix := theFixture()
+	key := fix.eecKey.(*rsa.PrivateKey)
+	der, _ := pem.Decode(encryptPKCS8(f, key, quick))
+	f.Add(der.Bytes)
+	f.Add([]byte("\x30\x03\x04\x01\x00"))
+	cert := certBlocks(fix.eec)
+	// Whatever an encrypted key contains, opening it ends, without a panic, and gives the certificate's key or an error.
+	f.Fuzz(func(t *testing.T, der []byte) {
+		data := join(cert, block("ENCRYPTED PRIVATE KEY", der))
+		if len(data) > 1<<16 {
+			return
+		}
+		path := writeFile(t, "pair", data)
+		c, err := credfile.LoadPair(path, path, ask(passphrase))
+		if err == nil {
+			checkCredential(t, c, &proxycert.Credential{Chain: []*x509.Certificate{fix.eec}, Key: fix.eecKey})
+		}
+	})
+}
