@@ -28,18 +28,35 @@ type identityError struct{ error }
 
 func (e *identityError) Unwrap() error { return e.error }
 
+// A conn is a TLS connection whose Write knows why the server has gone.
+type conn struct{ *tls.Conn }
+
+// Write returns the alert that the server sent before it closed the connection, if it did. At TLS 1.3 a server refuses
+// the client's certificate when the client believes the handshake done; the request then meets a closed connection,
+// and whether the alert is read or "connection reset" comes first is a matter of microseconds.
+func (c conn) Write(b []byte) (int, error) {
+	n, err := c.Conn.Write(b)
+	if err != nil && isEnd(err) {
+		_, readErr := c.Conn.Read(make([]byte, 1)) // does not block: the connection is broken
+		if _, ok := remoteAlert(readErr); ok {
+			return n, readErr
+		}
+	}
+	return n, err
+}
+
 // dial connects and shakes hands under ctx. Its errors are *connectErrors.
-func (d *dialer) dial(ctx context.Context) (*tls.Conn, error) {
+func (d *dialer) dial(ctx context.Context) (net.Conn, error) {
 	raw, err := new(net.Dialer).DialContext(ctx, "tcp", d.server.Address())
 	if err != nil {
 		return nil, &connectError{err}
 	}
-	conn := tls.Client(raw, marked(d.config))
-	if err := conn.HandshakeContext(ctx); err != nil {
+	c := conn{tls.Client(raw, marked(d.config))}
+	if err := c.HandshakeContext(ctx); err != nil {
 		raw.Close()
 		return nil, &connectError{err}
 	}
-	return conn, nil
+	return c, nil
 }
 
 // marked returns a copy of config whose callbacks' errors can be told from the errors of the connection.

@@ -58,11 +58,7 @@ func askREST(ctx context.Context, d *dialer, q query) (*Response, error) {
 func (d *dialer) transport() *http.Transport {
 	return &http.Transport{
 		DialTLSContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-			conn, err := d.dial(ctx)
-			if err != nil {
-				return nil, err
-			}
-			return conn, nil
+			return d.dial(ctx)
 		},
 		TLSNextProto:           map[string]func(string, *tls.Conn) http.RoundTripper{},
 		DisableKeepAlives:      true,

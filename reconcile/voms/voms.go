@@ -18,7 +18,8 @@
 // # What is not done here
 //
 // The attribute certificate is parsed and not verified: its signer, holder and times are for package trust. Ask with
-// an end-entity certificate or a plain proxy: vomsd grants a proxy that carries attributes only a subset of those.
+// an end-entity certificate or a plain proxy: to a proxy that carries attributes, a vomsd that can verify them grants
+// only a subset of those.
 package voms
 
 import (

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"time"
 )
 
 // askXML does one exchange of the older protocol: one document each way, in TLS, with no length.
@@ -18,8 +19,8 @@ func askXML(ctx context.Context, d *dialer, q query) (*Response, error) {
 		return nil, failure(ctx, d.server, XML, err)
 	}
 	defer conn.Close()
-	// Closing is what wakes a blocked read when the time is over.
-	stop := context.AfterFunc(ctx, func() { conn.NetConn().Close() })
+	// A deadline in the past is what wakes a blocked read when the time is over.
+	stop := context.AfterFunc(ctx, func() { conn.SetDeadline(time.Unix(1, 0)) })
 	defer stop()
 
 	if _, err := conn.Write(q.document()); err != nil {

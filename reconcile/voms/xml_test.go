@@ -174,7 +174,7 @@ func TestHang(t *testing.T) {
 func TestDeadlineIsShared(t *testing.T) {
 	slow := serveRaw(t, nil, hang)
 	good := serveRaw(t, nil, xmlOnly(vomsans(lines64(theWorld().ac))))
-	ctx, cancel := context.WithTimeout(t.Context(), 4*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
 	defer cancel()
 	resp, err := theWorld().newClient().Request(ctx, []voms.Server{slow.Server, good.Server}, lcgadmin)
 	if err != nil {
@@ -370,6 +370,40 @@ func TestAlerts(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+// Alerts that crypto/tls does not send of itself, as answers to the client's first record: RFC 8446 section 6.
+func TestRawAlerts(t *testing.T) {
+	for _, tt := range []struct {
+		alert    byte
+		id, text string
+	}{
+		{44, voms.CertificateRefused, "has been revoked"},
+		{43, voms.CertificateRefused, "not good enough"},
+		{46, voms.CertificateRefused, "not good enough"},
+		{40, voms.CertificateRefused, "no certificate was shown, or there is no cipher"},
+		{70, voms.NotVOMS, "protocol version not supported"},
+		{80, voms.NotVOMS, "internal error"},
+	} {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		go func() {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			defer c.Close()
+			c.Read(make([]byte, 16<<10))
+			c.Write([]byte{21, 3, 3, 0, 2, 2, tt.alert})
+		}()
+		_, e := ask(t, lcgadmin, theWorld().at(t, l.Addr()))
+		if e.ID != tt.id || e.Temporary || !strings.Contains(e.Error(), tt.text) {
+			t.Errorf("alert %d: got %+v", tt.alert, e)
+		}
+		l.Close()
 	}
 }
 
