@@ -208,7 +208,14 @@ func statusFailure(s Server, resp *http.Response, body []byte, err error) *Error
 	if len(body) == 0 {
 		e.Err = nil // that an empty body does not parse is no news
 	}
-	if resp.StatusCode >= 500 {
+	switch text := strings.ToLower(string(body)); {
+	case strings.Contains(text, "ssl certificate"):
+		// nginx, before IAM sees anything: "400 The SSL certificate error", "400 No required SSL certificate was sent".
+		e.ID, e.Err = CertificateRefused, nil
+		e.Message = "the server's front end refused the certificate shown: " + httpAnswer(resp, body)
+		e.Cause = "a certificate of the chain shown has expired, is revoked, or is of a CA that the front end does not know; or none was shown"
+		e.Remedy = `check it: voms-proxy-info -all, and "openssl x509 -noout -dates" on the user certificate`
+	case resp.StatusCode >= 500:
 		e.ID, e.Temporary = Unreachable, true
 		e.Cause = "the front end answers, the VOMS server behind it does not"
 		e.Remedy, e.Where = "wait for the next pass; if it lasts, tell the administrators of VO "+s.VO, VOAdmin

@@ -51,7 +51,11 @@ func askREST(ctx context.Context, d *dialer, q query) (*Response, error) {
 		// TLS without close_notify ends vomsd's answers. Only one that is cut in the middle comes here.
 		return nil, restFailure(ctx, d.server, readErr)
 	}
-	return nil, &noAnswerError{err: statusFailure(d.server, resp, body, err)}
+	e := statusFailure(d.server, resp, body, err)
+	if e.ID == CertificateRefused {
+		return nil, e
+	}
+	return nil, &noAnswerError{err: e}
 }
 
 // transport is for one exchange: HTTP/1.1, no proxy from the environment, no connection kept.

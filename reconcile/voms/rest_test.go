@@ -325,6 +325,23 @@ func TestStatusWithoutAnswer(t *testing.T) {
 	}
 }
 
+// nginx judges the client's certificate itself, and IAM behind it never hears of the request.
+func TestFrontRefusesCertificate(t *testing.T) {
+	for _, text := range []string{"The SSL certificate error", "No required SSL certificate was sent"} {
+		requests := 0
+		s := serveREST(t, func(w http.ResponseWriter, r *http.Request) {
+			requests++
+			w.Header().Set("Content-Type", "text/html")
+			w.WriteHeader(400)
+			fmt.Fprintf(w, "<html>\r\n<head><title>400 %s</title></head>\r\n<body>\r\n<center><h1>400 Bad Request</h1></center>\r\n<center>%[1]s</center>\r\n", text)
+		})
+		_, e := ask(t, lcgadmin, s)
+		if e.ID != voms.CertificateRefused || e.Temporary || requests != 1 {
+			t.Errorf("%s: got %+v after %d requests", text, e, requests)
+		}
+	}
+}
+
 func TestHugeBody(t *testing.T) {
 	s := serveREST(t, func(w http.ResponseWriter, r *http.Request) {
 		io.WriteString(w, "<voms><ac>")
