@@ -1,18 +1,16 @@
 package dn
 
 import (
+	"encoding/asn1"
 	"encoding/hex"
 	"strings"
 )
 
-const (
-	upperHex         = "0123456789ABCDEF"
-	tagGeneralString = 27
-)
+const upperHex = "0123456789ABCDEF"
 
 // String returns the slash form as OpenSSL 3 prints it (X509_NAME_oneline). Parse(n.String()) equals n, unless a value
-// has a backslash before a "/", "+" or "x" (OpenSSL does not escape backslashes), is empty, or is a BMPString without
-// any Latin letter, whose bytes cannot be told from another string type's.
+// has a backslash before a "/", "+" or "x" (OpenSSL does not escape backslashes), is empty, or has octets that could as
+// well be of another string type, as those of a BMPString without any Latin letter.
 func (n Name) String() string { return n.oneline(true) }
 
 // Legacy returns the slash form as OpenSSL 1.1 and older print it: no escapes, "/" between the parts of a multi-valued RDN.
@@ -29,17 +27,13 @@ func (n Name) oneline(escape bool) string {
 			}
 			b.WriteString(shortName(a.Type))
 			b.WriteByte('=')
-			writeOneline(&b, a, escape)
+			writeOneline(&b, a.Value, escape)
 		}
 	}
 	return b.String()
 }
 
-func writeOneline(b *strings.Builder, a Attribute, escape bool) {
-	value := a.Value
-	if a.Tag == tagGeneralString {
-		value = narrowed(value)
-	}
+func writeOneline(b *strings.Builder, value []byte, escape bool) {
 	for _, c := range value {
 		switch {
 		case c < ' ' || c > '~':
@@ -53,23 +47,6 @@ func writeOneline(b *strings.Builder, a Attribute, escape bool) {
 			b.WriteByte(c)
 		}
 	}
-}
-
-// narrowed returns every fourth byte of a GeneralString that looks like UTF-32, as X509_NAME_oneline does for that type
-// alone.
-func narrowed(v []byte) []byte {
-	if len(v)%4 != 0 {
-		return v
-	}
-	var out []byte
-	for i, c := range v {
-		if i%4 == 3 {
-			out = append(out, c)
-		} else if c != 0 {
-			return v
-		}
-	}
-	return out
 }
 
 // RFC2253 returns the comma-separated form, last RDN first, as OpenSSL's -nameopt RFC2253 prints it: octets outside
@@ -95,6 +72,9 @@ func (n Name) RFC2253() string {
 
 func writeRFC2253(b *strings.Builder, a Attribute) {
 	value, ok := a.utf8()
+	if a.Tag == asn1.TagNumericString {
+		value, ok = a.Value, true
+	}
 	if !ok || byOID(a.Type) == nil {
 		b.WriteByte('#')
 		b.WriteString(strings.ToUpper(hex.EncodeToString(a.valueDER())))
