@@ -53,7 +53,7 @@ func (s *Store) VerifyAC(ac *attrcert.AC, eec *x509.Certificate, now time.Time) 
 	r := &ACResult{Signer: signer[0].cert, EffectiveEnd: ac.NotAfter, EndsWith: "the attribute certificate of " + ac.VO}
 	if end, what := earliestEnd(signer); end.Before(r.EffectiveEnd) {
 		r.EffectiveEnd, r.EndsWith = end, what+", which signed the attribute certificate"
-		if !bytes.Equal(signer[0].cert.Raw, r.Signer.Raw) || end.Before(signer[0].cert.NotAfter) {
+		if end.Before(r.Signer.NotAfter) {
 			r.EndsWith = what + ", above the signer of the attribute certificate"
 		}
 	}
@@ -120,7 +120,7 @@ func (s *Store) signerPath(ac *attrcert.AC, about dn.Name, now time.Time) ([]*no
 	}
 	file := filepath.Join(s.VOMSDir, ac.VO, ac.Host+".lsc")
 	if len(ac.Certificates) > 0 {
-		lsc, err := load(s, file, maxFile, ParseLSC)
+		lsc, err := load(s, file, maxFile, parseLSC)
 		switch {
 		case err == nil:
 			return s.signerByLSC(ac, about, now, file, lsc)
@@ -136,7 +136,7 @@ func (s *Store) signerPath(ac *attrcert.AC, about dn.Name, now time.Time) ([]*no
 }
 
 // signerByLSC takes the signer from the AC, and the LSC file's word for who it may be.
-func (s *Store) signerByLSC(ac *attrcert.AC, about dn.Name, now time.Time, file string, lsc [][]dn.Name) ([]*node, error) {
+func (s *Store) signerByLSC(ac *attrcert.AC, about dn.Name, now time.Time, file string, lsc [][]string) ([]*node, error) {
 	p, err := newPool(ac.Certificates)
 	if err != nil {
 		return nil, err

@@ -15,8 +15,28 @@ import (
 //	/DC=ch/DC=cern/OU=computers/CN=alice-auth.cern.ch
 //	/DC=ch/DC=cern/CN=CERN Grid Certification Authority
 func ParseLSC(data []byte) ([][]dn.Name, error) {
-	var out [][]dn.Name
-	var chain []dn.Name
+	chains, err := parseLSC(data)
+	if err != nil {
+		return nil, err
+	}
+	out := make([][]dn.Name, len(chains))
+	for i, chain := range chains {
+		for _, text := range chain {
+			name, err := dn.Parse(text)
+			if err != nil {
+				return nil, err
+			}
+			out[i] = append(out[i], name)
+		}
+	}
+	return out, nil
+}
+
+// parseLSC leaves the DNs as they are written: a slash inside a value cannot be told from one between attributes, but
+// comparing the other way, from the certificate's name to text, is without doubt.
+func parseLSC(data []byte) ([][]string, error) {
+	var out [][]string
+	var chain []string
 	end := func() error {
 		if len(chain) == 1 {
 			return errors.New("there is a subject without the issuer after it")
@@ -45,11 +65,7 @@ func ParseLSC(data []byte) ([][]dn.Name, error) {
 		if !strings.HasPrefix(line, "/") {
 			continue
 		}
-		name, err := dn.Parse(line)
-		if err != nil {
-			return nil, err
-		}
-		chain = append(chain, name)
+		chain = append(chain, line)
 	}
 	if err := end(); err != nil {
 		return nil, err
@@ -67,18 +83,18 @@ func isNextChain(line string) bool {
 }
 
 // matchesLSC reports whether a signer's path, signer first, is what one of the chains says.
-func matchesLSC(chains [][]dn.Name, path []*node) bool {
+func matchesLSC(chains [][]string, path []*node) bool {
 	for _, chain := range chains {
 		if len(chain) > 2*len(path) {
 			continue
 		}
 		good := true
-		for i, name := range chain {
+		for i, text := range chain {
 			want := path[i/2].subject
 			if i%2 == 1 {
 				want = path[i/2].issuer
 			}
-			good = good && (name.Equal(want) || sameName(name.String(), want))
+			good = good && sameName(text, want)
 		}
 		if good {
 			return true
