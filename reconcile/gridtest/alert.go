@@ -12,7 +12,6 @@ import (
 	"errors"
 	"hash"
 	"net"
-	"strings"
 
 	"golang.org/x/crypto/chacha20poly1305"
 
@@ -33,13 +32,12 @@ func alertFor(err error) byte {
 	if !errors.As(err, &te) {
 		return alertBadCertificate
 	}
-	id := strings.ToUpper(te.ID)
-	switch {
-	case strings.Contains(id, "REVOKED"):
+	switch te.ID {
+	case trust.IDRevoked:
 		return alertCertificateRevoked
-	case strings.Contains(id, "EXPIRED"):
+	case trust.IDExpired:
 		return alertCertificateExpired
-	case strings.Contains(id, "CA-"):
+	case trust.IDNoAnchor:
 		return alertUnknownCA
 	}
 	return alertBadCertificate

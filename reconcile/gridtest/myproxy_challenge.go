@@ -65,7 +65,7 @@ func (c *session) challenge() (old *proxycert.Credential, lines []string, ok boo
 // verifyText gives OpenSSL's words for the most usual fault.
 func verifyText(err error) string {
 	var te *trust.Error
-	if errors.As(err, &te) && strings.Contains(te.ID, "EXPIRED") {
+	if errors.As(err, &te) && te.ID == trust.IDExpired {
 		return "certificate has expired"
 	}
 	return strings.ReplaceAll(err.Error(), "\n", " ")

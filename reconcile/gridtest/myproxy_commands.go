@@ -89,8 +89,6 @@ func (c *session) get() {
 		c.fail("credential locked", st.Lock)
 	case c.msg.command == cmdRetrieve:
 		c.retrieve(st, limited)
-	case st.credential == nil:
-		c.fail("Unable to delegate credentials.")
 	default:
 		c.delegate(st, limited, pol)
 	}
@@ -110,16 +108,17 @@ func (c *session) authorize(st *stored, pol Policy) (limited bool, lines []strin
 		return limited, slices.DeleteFunc(lines, func(s string) bool { return s == "" }), false
 	}
 	// An encrypted credential needs its passphrase, whoever asks.
-	if st.Passphrase != "" {
+	cred, open := st.open(c.msg.passphrase)
+	if st.encrypted() {
 		switch {
-		case !st.opens(c.msg.passphrase):
+		case !open:
 			return limited, []string{"Bad password", "invalid credential passphrase"}, false
 		case noGet != "" && !trusted:
 			return limited, []string{noGet}, false
 		}
 	}
 	switch {
-	case trusted, st.Passphrase != "":
+	case trusted, st.encrypted():
 	case noRenew == "":
 		old, lines, ok := c.challenge()
 		if !ok {
@@ -137,23 +136,23 @@ func (c *session) authorize(st *stored, pol Policy) (limited bool, lines []strin
 	default:
 		return limited, []string{"authentication failed"}, false
 	}
-	if why := c.invalid(st); why != "" {
+	if why := c.invalid(cred, st.end); why != "" {
 		return limited, []string{why}, false
 	}
 	return limited, nil, true
 }
 
 // invalid says why the stored chain does not verify any more; empty when it does.
-func (c *session) invalid(st *stored) string {
-	if st.credential == nil {
-		return ""
-	}
+func (c *session) invalid(cred *proxycert.Credential, end time.Time) string {
 	now := c.s.now()
-	if now.After(st.end) {
+	if now.After(end) {
 		return "X509_verify_cert() failed: certificate has expired"
 	}
-	if _, err := c.s.o.Trust.VerifyChain(st.credential.Chain, now); err != nil {
-		return "X509_verify_cert() failed: " + err.Error()
+	if cred == nil {
+		return "Unable to delegate credentials."
+	}
+	if _, err := c.s.o.Trust.VerifyChain(cred.Chain, now); err != nil {
+		return "X509_verify_cert() failed: " + verifyText(err)
 	}
 	return ""
 }
@@ -188,7 +187,7 @@ func (c *session) delegate(st *stored, limited bool, pol Policy) {
 	if err != nil || c.misbehave(AtDelegate, c.out) {
 		return
 	}
-	issuer := st.credential
+	issuer, _ := st.open(c.msg.passphrase)
 	if c.fault.Kind == WrongIdentity {
 		if issuer, err = c.stranger(); err != nil {
 			c.fail("Unable to delegate credentials.")
@@ -248,7 +247,7 @@ func packCerts(certs []*x509.Certificate) []byte {
 // retrieve hands out the stored key and all.
 func (c *session) retrieve(st *stored, limited bool) {
 	switch {
-	case limited && (st.credential == nil || !st.credential.Limited()):
+	case limited:
 		c.fail("Client with limited proxy may not retrieve full credentials.")
 	case st.pem == nil:
 		c.fail("Unable to retrieve credentials.")
@@ -436,12 +435,17 @@ func (c *session) destroy() {
 	}
 }
 
+func opens(st *stored, passphrase string) bool {
+	_, ok := st.open(passphrase)
+	return ok
+}
+
 func (c *session) change() {
 	st := c.find()
 	switch {
 	case st == nil || st.Owner != c.peer.name:
 		c.fail(fmt.Sprintf("'%s' does not own the credentials", c.peer.name))
-	case !st.opens(c.msg.passphrase):
+	case !opens(st, c.msg.passphrase):
 		c.fail("Bad password", "invalid credential passphrase", "invalid pass phrase")
 	case c.msg.newPhrase == nil:
 		c.fail(errParse.Error())

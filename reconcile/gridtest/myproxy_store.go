@@ -1,11 +1,17 @@
 package gridtest
 
 import (
+	"bytes"
+	"crypto"
 	"crypto/subtle"
+	"crypto/x509"
+	"encoding/pem"
 	"slices"
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/youmark/pkcs8"
 
 	"github.com/vobox-reconcile/vobox-reconcile/reconcile/proxycert"
 )
@@ -25,7 +31,7 @@ type stored struct {
 	StoreOptions
 	username   string
 	credential *proxycert.Credential // nil for one that came by STORE
-	pem        []byte                // what STORE brought
+	pem        []byte                // what STORE brought; its key may be encrypted
 	start, end time.Time
 }
 
@@ -43,9 +49,38 @@ func value(s *string) string {
 	return *s
 }
 
-// opens reports whether the passphrase decrypts the credential.
-func (c *stored) opens(passphrase string) bool {
-	return subtle.ConstantTimeCompare([]byte(c.Passphrase), []byte(passphrase)) == 1
+// encrypted reports that the credential is of no use without a passphrase.
+func (c *stored) encrypted() bool {
+	return c.Passphrase != "" || bytes.Contains(c.pem, []byte("BEGIN ENCRYPTED PRIVATE KEY"))
+}
+
+// open decrypts the credential.
+func (c *stored) open(passphrase string) (*proxycert.Credential, bool) {
+	if c.pem == nil {
+		return c.credential, subtle.ConstantTimeCompare([]byte(c.Passphrase), []byte(passphrase)) == 1
+	}
+	var certs []*x509.Certificate
+	var key any
+	for block, rest := pem.Decode(c.pem); block != nil; block, rest = pem.Decode(rest) {
+		var cert *x509.Certificate
+		var err error
+		switch block.Type {
+		case "CERTIFICATE":
+			cert, err = x509.ParseCertificate(block.Bytes)
+			certs = append(certs, cert)
+		case "ENCRYPTED PRIVATE KEY":
+			key, err = pkcs8.ParsePKCS8PrivateKey(block.Bytes, []byte(passphrase))
+		case "RSA PRIVATE KEY":
+			key, err = x509.ParsePKCS1PrivateKey(block.Bytes)
+		case "PRIVATE KEY":
+			key, err = x509.ParsePKCS8PrivateKey(block.Bytes)
+		}
+		if err != nil {
+			return nil, false
+		}
+	}
+	signer, ok := key.(crypto.Signer)
+	return &proxycert.Credential{Chain: certs, Key: signer}, ok && len(certs) > 0
 }
 
 type credKey struct{ username, name string }

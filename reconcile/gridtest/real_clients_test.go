@@ -1,6 +1,8 @@
 package gridtest_test
 
 import (
+	"crypto/rsa"
+	"crypto/tls"
 	"os"
 	"regexp"
 	"strconv"
@@ -41,6 +43,7 @@ func near(seconds string, hours int) bool {
 }
 
 func TestMyProxyInitStores(t *testing.T) {
+	t.Parallel()
 	need(t, "myproxy-init", "myproxy-info", "myproxy-destroy")
 	dn := "/DC=org/DC=gridtest/OU=people/CN=Jane Doe"
 	tests := []struct {
@@ -95,10 +98,8 @@ func TestMyProxyInitStores(t *testing.T) {
 	}
 }
 
-// tlsVersions are what the real clients are limited to, by OpenSSL's configuration file.
-var tlsVersions = map[string]string{"TLS 1.2": "TLSv1.2", "TLS 1.3": "TLSv1.3"}
-
 func TestMyProxyLogon(t *testing.T) {
+	t.Parallel()
 	need(t, "myproxy-logon", "grid-proxy-init")
 	s := newSite(t, gridtest.SiteOptions{})
 	dn := s.User.Identity().String()
@@ -108,15 +109,14 @@ func TestMyProxyLogon(t *testing.T) {
 		t.Fatal(err)
 	}
 	prepare.must("", "grid-proxy-init", "-q", "-cert", s.HostCert, "-key", s.HostKey, "-hours", "24", "-out", host)
-	for name, version := range tlsVersions {
+	for name, version := range map[string]uint16{"TLS1_2_VERSION": tls.VersionTLS12, "TLS1_3_VERSION": tls.VersionTLS13} {
 		t.Run("renewal over "+name, func(t *testing.T) {
-			c := newTool(t, s).proxy(host).as("GLOBUS_GSSAPI_MIN_TLS_PROTOCOL="+strings.Replace(version, ".", "_", 1)+"_VERSION_DEPRECATED",
-				"GLOBUS_GSSAPI_MAX_TLS_PROTOCOL="+strings.Replace(version, ".", "_", 1))
+			c := newTool(t, s).proxy(host).as("GLOBUS_GSSAPI_MIN_TLS_PROTOCOL="+name, "GLOBUS_GSSAPI_MAX_TLS_PROTOCOL="+name)
 			s.MyProxy.Forget()
 			c.must("", "myproxy-logon", "-s", "localhost", "-a", old, "-d", "-n", "-t", "48", "-o", c.file("new"))
 			checkProxy(c, s, c.file("new"), 48)
 			asked := s.MyProxy.Requests()
-			if len(asked) != 1 || asked[0].Method != 4 || asked[0].Lifetime != 48*time.Hour || asked[0].Username != dn {
+			if len(asked) != 1 || asked[0].Method != 4 || asked[0].TLS != version || asked[0].Lifetime != 48*time.Hour || asked[0].Username != dn {
 				t.Errorf("requests %+v, want one GET of 48 h with the SHA-256 challenge", asked)
 			}
 		})
@@ -181,6 +181,7 @@ func TestMyProxyLogon(t *testing.T) {
 }
 
 func TestMyProxyPassphrase(t *testing.T) {
+	t.Parallel()
 	need(t, "myproxy-logon", "myproxy-change-pass-phrase")
 	s := newSite(t, gridtest.SiteOptions{NotStored: true})
 	stored, err := s.CA.Proxy(s.User, 100*time.Hour)
@@ -215,17 +216,36 @@ func TestMyProxyPassphrase(t *testing.T) {
 
 // TestMyProxyStoreRetrieve moves a key with its certificate.
 func TestMyProxyStoreRetrieve(t *testing.T) {
-	need(t, "myproxy-store", "myproxy-retrieve")
+	t.Parallel()
+	need(t, "myproxy-store", "myproxy-retrieve", "openssl")
 	policy := gridtest.OpenPolicy()
 	s := newSite(t, gridtest.SiteOptions{NotStored: true, Policy: &policy})
 	c := newTool(t, s).user(s)
-	c.must("", "myproxy-store", "-s", "localhost", "-l", "jane", "-c", s.UserCert, "-y", s.UserKey, "-E", "*", "-t", "24")
-	if _, o, ok := s.MyProxy.Stored("jane", ""); !ok || o.KeyRetriever == "" {
-		t.Errorf("stored %+v, %v, want a key retriever", o, ok)
+	c.must("", "openssl", "pkcs8", "-topk8", "-v2", "aes256", "-in", s.UserKey, "-out", c.file("userkey.enc"), "-passout", "pass:sesame open")
+	c.must("", "myproxy-store", "-s", "localhost", "-l", "jane", "-c", s.UserCert, "-y", c.file("userkey.enc"), "-E", "*", "-t", "24")
+	if _, o, ok := s.MyProxy.Stored("jane", ""); !ok || o.KeyRetriever != "*/CN=*" || o.MaxLifetime != 24*time.Hour {
+		t.Errorf("stored %+v, %v", o, ok)
 	}
+	c.must("sesame open\n", "myproxy-retrieve", "-s", "localhost", "-l", "jane", "-S", "-c", c.file("cert"), "-y", c.file("key"))
+	// The client has decrypted the key with the passphrase.
+	cred, err := credfile.LoadPair(c.file("cert"), c.file("key"), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !cred.Leaf().Equal(s.User.Leaf()) || !s.User.Key.Public().(*rsa.PublicKey).Equal(cred.Key.Public()) {
+		t.Errorf("%q came back, or another key", cred.Identity())
+	}
+	c.must("sesame open\n", "myproxy-logon", "-s", "localhost", "-l", "jane", "-S", "-t", "10", "-o", c.file("p"))
+	checkProxy(c, s, c.file("p"), 10)
+	out, code := c.run("guess again\n", "myproxy-retrieve", "-s", "localhost", "-l", "jane", "-S", "-c", c.file("cert2"), "-y", c.file("key2"))
+	if code == 0 {
+		t.Error("retrieved with a wrong passphrase")
+	}
+	contains(t, out, "invalid credential passphrase")
 }
 
 func TestVOMSProxyInit(t *testing.T) {
+	t.Parallel()
 	need(t, "voms-proxy-init2", "voms-proxy-info2")
 	s := newSite(t, gridtest.SiteOptions{})
 	tests := []struct {
@@ -262,6 +282,7 @@ func TestVOMSProxyInit(t *testing.T) {
 }
 
 func TestVOMSRefusals(t *testing.T) {
+	t.Parallel()
 	need(t, "voms-proxy-init2")
 	s := newSite(t, gridtest.SiteOptions{MaxAC: 6 * time.Hour})
 	t.Run("shortened", func(t *testing.T) {
@@ -300,6 +321,7 @@ func TestVOMSRefusals(t *testing.T) {
 }
 
 func TestArcproxy(t *testing.T) {
+	t.Parallel()
 	need(t, "arcproxy", "voms-proxy-info2")
 	for _, style := range []gridtest.Style{gridtest.VOMSD, gridtest.IAM} {
 		t.Run(string(style), func(t *testing.T) {
@@ -314,6 +336,7 @@ func TestArcproxy(t *testing.T) {
 
 // TestJavaClient takes several seconds: a Java machine starts for each command.
 func TestJavaClient(t *testing.T) {
+	t.Parallel()
 	need(t, "voms-proxy-init3", "voms-proxy-info3")
 	if testing.Short() {
 		t.Skip("Java is slow")
@@ -329,6 +352,7 @@ func TestJavaClient(t *testing.T) {
 
 // TestReattach is the procedure of the VO box with stock clients alone: store, machine proxy, renewal, new attributes.
 func TestReattach(t *testing.T) {
+	t.Parallel()
 	need(t, "voms-proxy-init2", "myproxy-init", "myproxy-logon", "grid-proxy-init", "arcproxy", "voms-proxy-info2")
 	s := newSite(t, gridtest.SiteOptions{NotStored: true})
 	c := newTool(t, s)
@@ -344,6 +368,7 @@ func TestReattach(t *testing.T) {
 
 // TestECUser: the stock clients that can use an elliptic-curve user certificate.
 func TestECUser(t *testing.T) {
+	t.Parallel()
 	need(t, "voms-proxy-init2", "voms-proxy-info2")
 	s := newSite(t, gridtest.SiteOptions{UserKey: proxycert.P256})
 	c := newTool(t, s).user(s)
