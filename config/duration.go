@@ -43,25 +43,22 @@ var (
 
 // oneUnit reads one number with its unit.
 func oneUnit(number, unit string) (time.Duration, error) {
+	whole, fraction, dot := strings.Cut(number, ".")
 	switch {
-	case number == "":
+	case whole == "" && fraction == "" || strings.Contains(fraction, "."):
 		return 0, errNotDuration
 	case unit == "":
 		return 0, errors.New("has no unit")
 	case unit != "d":
-		d, err := time.ParseDuration(number + unit)
-		if err != nil && strings.Contains(err.Error(), "unknown unit") {
+		if _, err := time.ParseDuration("1" + unit); err != nil {
 			return 0, fmt.Errorf("has the unknown unit %q", unit)
-		} else if err != nil {
-			return 0, errNotDuration
+		}
+		d, err := time.ParseDuration(number + unit)
+		if err != nil {
+			return 0, errTooLong // nothing else is left that could be wrong
 		}
 		return d, nil
-	}
-	whole, fraction, dot := strings.Cut(number, ".")
-	if whole == "" && fraction == "" || strings.Contains(fraction, ".") {
-		return 0, errNotDuration
-	}
-	if !dot {
+	case !dot:
 		n, err := strconv.ParseInt(whole, 10, 64)
 		if err != nil || n > int64((1<<63-1)/day) {
 			return 0, errTooLong

@@ -67,6 +67,9 @@ func (fs *faults) add(f Fault) {
 	fs.list = append(fs.list, f)
 }
 
+// full reports whether there is no use in looking for more of the same.
+func (fs *faults) full() bool { return len(fs.list) == maxFaults }
+
 // sorted returns the faults by file, line and column, or nil if there are none.
 func (fs *faults) sorted() Errors {
 	slices.SortStableFunc(fs.list, func(a, b Fault) int {
@@ -75,7 +78,7 @@ func (fs *faults) sorted() Errors {
 	if fs.dropped > 0 {
 		last := fs.list[len(fs.list)-1]
 		last.Path, last.cause = wholeFile, nil
-		last.Problem = fmt.Sprintf("there are %d more faults", fs.dropped)
+		last.Problem = fmt.Sprintf("there are at least %d more faults", fs.dropped)
 		last.Instead = "mend these first"
 		fs.list = append(fs.list, last)
 	}

@@ -169,6 +169,10 @@ func (l list[T]) read(r *reader, path string, n *yaml.Node) {
 		return
 	}
 	for _, item := range n.Content {
+		if r.faults.full() {
+			r.faults.dropped++
+			continue
+		}
 		*l.into = append(*l.into, *new(T))
 		i := len(*l.into) - 1
 		l.elem(&(*l.into)[i]).read(r, index(path, i), item)

@@ -68,16 +68,6 @@ func put(t testing.TB, path, content string) {
 	}
 }
 
-// load reads a document that has to be right.
-func load(t testing.TB, doc string, vars ...string) *config.Config {
-	t.Helper()
-	c, err := config.Load(write(t, doc), testEnv(vars...))
-	if err != nil {
-		t.Fatalf("a good configuration is refused: %v", err)
-	}
-	return c
-}
-
 // faultsOf reads a faulty document and returns the messages, with the directory cut off.
 func faultsOf(t testing.TB, path string, env config.Env) []string {
 	t.Helper()

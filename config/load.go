@@ -237,10 +237,16 @@ func (r *reader) syntax(data []byte, err error) {
 	r.torn = true
 	complaint := complaintOf(err)
 	ends := lineEnds(data)
+	same := func(i int) bool { return complain(data[:ends[i]]) == complaint }
 	lo, hi := 0, len(ends)-1 // the fault is in one of these lines
+	if hint := lineOf(err) - 1; hint >= 0 && same(min(hint+2, hi)) {
+		if hi = min(hint+2, hi); hint > 2 && !same(hint-2) {
+			lo = hint - 1
+		}
+	}
 	for lo < hi {
 		mid := (lo + hi) / 2
-		if complain(data[:ends[mid]]) == complaint {
+		if same(mid) {
 			hi = mid
 		} else {
 			lo = mid + 1
@@ -253,6 +259,15 @@ func (r *reader) syntax(data []byte, err error) {
 	col := 1 + len(data[start:ends[hi]]) - len(bytes.TrimLeft(data[start:ends[hi]], " \t"))
 	r.faults.add(Fault{File: r.file, Line: hi + 1, Col: col, Path: wholeFile,
 		Problem: "is not YAML: " + complaint, Instead: remedy(complaint)})
+}
+
+// lineOf is the line that yaml.v3 names, or 0.
+func lineOf(err error) int {
+	var line int
+	if _, err := fmt.Sscanf(err.Error(), "yaml: line %d:", &line); err != nil {
+		return 0
+	}
+	return line
 }
 
 // lineEnds are the offsets after each line.
