@@ -117,8 +117,8 @@ func tempName() string {
 }
 
 // writeTemp makes a file with the content, mode and owner, on disk when it returns. Whatever fails, no file is left.
-func (d *directory) writeTemp(data []byte, o Options) (name string, err error) {
-	name = tempName()
+func (d *directory) writeTemp(data []byte, o Options) (_ string, err error) {
+	name := tempName()
 	// No more than the owner's rights until mode and owner are final.
 	fd, err := openat(d.fd, name, unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL|unix.O_NOFOLLOW, unixMode(o.Mode)&0o600)
 	if err != nil {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 
 	"golang.org/x/sys/unix"
 )
@@ -64,6 +65,10 @@ func (d *directory) checkNames(st *unix.Stat_t) error {
 // Rename gives the entry at path another name in the same directory, replacing what has it.
 func Rename(path, name string) error {
 	d, old, err := openParent(path)
+	if err == nil && strings.Contains(name, "/") {
+		d.close()
+		err = errors.New("the new name is a path")
+	}
 	if err == nil {
 		defer d.close()
 		err = unix.Renameat(d.fd, old, d.fd, name)

@@ -31,6 +31,9 @@ func TestAppend(t *testing.T) {
 		t.Fatal(err)
 	}
 	checkContent(t, path+".1", "one\ntwo\n")
+	if err := atomicfile.Rename(path+".1", "../journal"); err == nil {
+		t.Error("renamed into another directory")
+	}
 	checkAlone(t, filepath.Dir(path), "journal.1")
 }
 

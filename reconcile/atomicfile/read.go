@@ -262,8 +262,8 @@ func Follow(path string) (string, error) {
 
 func follow(path string) (string, error) {
 	for range maxLinks {
-		next, err := followOnce(path)
-		if err != nil || next == path {
+		next, isLink, err := followOnce(path)
+		if err != nil || !isLink {
 			return next, err
 		}
 		path = next
@@ -271,30 +271,31 @@ func follow(path string) (string, error) {
 	return "", unix.ELOOP
 }
 
-// followOnce returns the place path is, or the target of the link there.
-func followOnce(path string) (string, error) {
+// followOnce returns the place path is or, if that is a link, where it leads.
+func followOnce(path string) (next string, isLink bool, err error) {
 	d, name, err := openParent(path)
 	if err != nil {
-		return "", err
+		return "", false, err
 	}
 	defer d.close()
 	entry, st, err := d.open(name)
 	if err != nil {
-		return "", errors.Unwrap(err)
+		return "", false, errors.Unwrap(err)
 	}
 	defer entry.close()
 	if st.Mode&unix.S_IFMT != unix.S_IFLNK {
-		return entry.path, nil
+		return entry.path, false, nil
 	}
 	target, err := readlink(entry)
 	if err != nil {
-		return "", err
+		return "", true, err
 	}
 	if err := d.checkLink(entry.path, target, st); err != nil {
-		return "", err
+		return "", true, err
 	}
 	if filepath.IsAbs(target) {
-		return filepath.Clean(target), nil
+		return filepath.Clean(target), true, nil
 	}
-	return filepath.Join(d.path, target), nil
+	return filepath.Join(d.path, target), true, nil
 }
+
