@@ -25,7 +25,7 @@ func TestMain(m *testing.M) {
 }
 
 // contents are long enough that a write in place would be seen half done.
-func content(i byte) []byte { return bytes.Repeat([]byte{'a' + i%2}, 1<<20) }
+func content(i byte) []byte { return bytes.Repeat([]byte{'a' + i%2}, 256<<10) }
 
 func replaceForever(path string) {
 	for i := byte(0); ; i++ {
@@ -54,7 +54,7 @@ func TestKilled(t *testing.T) {
 		if _, err := in.ReadByte(); err != nil {
 			t.Fatalf("the child replaced nothing: %v", err)
 		}
-		for range 10 + 7*round {
+		for range 10 + round {
 			checkWhole(t, path)
 		}
 		if err := cmd.Process.Kill(); err != nil {

@@ -298,4 +298,3 @@ func followOnce(path string) (next string, isLink bool, err error) {
 	}
 	return filepath.Join(d.path, target), true, nil
 }
-
