@@ -2,6 +2,7 @@ package voms
 
 import (
 	"bytes"
+	"encoding/base64"
 	"encoding/xml"
 	"slices"
 	"strings"
@@ -135,6 +136,7 @@ func (a *answer) document() []byte {
 }
 
 func FuzzRESTBody(f *testing.F) {
+	f.Add([]byte("<voms><ac>" + base64.StdEncoding.EncodeToString(newAC(f)) + "</ac><warning>x</warning></voms>"))
 	for _, body := range []string{
 		`<?xml version="1.0" encoding="UTF-8"?><voms><ac>MIIB` + "\n" + `</ac><warning>localhost:15000: shortened to 86400 seconds!</warning></voms>`,
 		`<voms><error><code>NoSuchUser</code><message>alice: User unknown to this VO.</message></error></voms>`,
@@ -148,6 +150,7 @@ func FuzzRESTBody(f *testing.F) {
 }
 
 func FuzzXMLAnswer(f *testing.F) {
+	f.Add([]byte("<vomsans><version>3</version><ac>" + private.EncodeToString(newAC(f)) + "</ac></vomsans>"))
 	for _, body := range []string{
 		`<?xml version="1.0" encoding = "US-ASCII"?><vomsans><version>3</version><error><item><number>2</number><message>shortened to 5 seconds</message></item></error><ac>MIIH</ac></vomsans>`,
 		`<vomsans><version>3</version><error><item><number>1001</number><message>alice: User unknown to this VO.</message></item></error><ac>QQ==` + "\n" + `</ac></vomsans>`,
@@ -169,6 +172,10 @@ func FuzzXMLAnswer(f *testing.F) {
 func FuzzAC(f *testing.F) {
 	f.Add("QQ==\n")
 	f.Add("qq")
+	ac := newAC(f)
+	f.Add(base64.StdEncoding.EncodeToString(ac))
+	f.Add(base64.StdEncoding.EncodeToString(append(ac, ac...)))
+	f.Add(private.EncodeToString(ac))
 	f.Add("MIIB\nMIIB\n")
 	f.Fuzz(func(t *testing.T, text string) {
 		der, err := decodeAC(text)

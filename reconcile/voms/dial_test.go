@@ -6,23 +6,52 @@ import (
 	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
+	"crypto/x509/pkix"
 	"math/big"
 	"net"
 	"testing"
 	"time"
+
+	"github.com/vobox-reconcile/vobox-reconcile/reconcile/attrcert"
 )
 
-// A request that meets a closed connection still says why it was closed.
-func TestAlertBeforeReset(t *testing.T) {
+func selfSigned(t testing.TB) (*x509.Certificate, *ecdsa.PrivateKey) {
+	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		t.Fatal(err)
 	}
-	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour)}
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "x"}, NotAfter: time.Now().Add(time.Hour),
+	}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
 	if err != nil {
 		t.Fatal(err)
 	}
+	cert, err := x509.ParseCertificate(der)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return cert, key
+}
+
+// newAC returns an AC as a server would send it.
+func newAC(t testing.TB) []byte {
+	t.Helper()
+	cert, key := selfSigned(t)
+	ac, err := attrcert.Issue(attrcert.Template{
+		VO: "alice", Host: "voms.example.org", Port: 15000, FQANs: []string{"/alice"},
+		NotBefore: cert.NotAfter.Add(-time.Hour), NotAfter: cert.NotAfter,
+	}, cert, []*x509.Certificate{cert}, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return ac
+}
+
+// A request that meets a closed connection still says why it was closed.
+func TestAlertBeforeReset(t *testing.T) {
+	cert, key := selfSigned(t)
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -37,7 +66,7 @@ func TestAlertBeforeReset(t *testing.T) {
 		}
 		defer c.Close()
 		tls.Server(c, &tls.Config{
-			Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}},
+			Certificates: []tls.Certificate{{Certificate: [][]byte{cert.Raw}, PrivateKey: key}},
 			ClientAuth:   tls.RequireAnyClientCert,
 			MinVersion:   tls.VersionTLS13,
 		}).Handshake()
