@@ -13,6 +13,8 @@ import (
 	"encoding/asn1"
 	"errors"
 	"math/big"
+	"os"
+	"path/filepath"
 	"reflect"
 	"strings"
 	"sync"
@@ -313,6 +315,43 @@ func TestHeldBy(t *testing.T) {
 	} {
 		if got := ac.HeldBy(tt.cert); got != tt.want {
 			t.Errorf("held by %s: %v, want %v", tt.what, got, tt.want)
+		}
+	}
+}
+
+// TestParseReal reads what the C++ VOMS library wrote; see testdata.
+func TestParseReal(t *testing.T) {
+	for file, holder := range map[string]string{
+		"voms-2.1.ac":           "/DC=org/DC=gridtest/OU=people/CN=Jane Doe",
+		"voms-2.1-newformat.ac": "/DC=org/DC=gridtest/CN=RSA CA",
+	} {
+		der, err := os.ReadFile(filepath.Join("testdata", file))
+		if err != nil {
+			t.Fatal(err)
+		}
+		ac, err := attrcert.Parse(der)
+		if err != nil {
+			t.Errorf("%s: %v", file, err)
+			continue
+		}
+		if ac.HolderName.String() != holder || ac.Issuer.String() != "/DC=org/DC=gridtest/OU=computers/CN=voms.example.org" {
+			t.Errorf("%s: holder %s, issuer %s", file, ac.HolderName, ac.Issuer)
+		}
+		if !reflect.DeepEqual(ac.FQANs, []string{"/alice/Role=lcgadmin", "/alice"}) || ac.RawFQANs[1] != "/alice/Role=NULL/Capability=NULL" {
+			t.Errorf("%s: FQANs %q", file, ac.RawFQANs)
+		}
+		if !reflect.DeepEqual(ac.Attributes, []attrcert.Attribute{{Name: "nickname", Value: "jdoe", Qualifier: "alice"}}) {
+			t.Errorf("%s: attributes %+v", file, ac.Attributes)
+		}
+		if ac.VO != "alice" || ac.Host != "voms.example.org" || ac.Port != 15000 || !ac.NoRevAvail || ac.NotAfter.Sub(ac.NotBefore) <= 0 {
+			t.Errorf("%s: got %+v", file, ac)
+		}
+		if len(ac.Certificates) != 1 || ac.CheckSignature(ac.Certificates[0]) != nil || ac.SignatureAlgorithm != x509.SHA256WithRSA {
+			t.Errorf("%s: %d certificates, %v", file, len(ac.Certificates), ac.SignatureAlgorithm)
+		}
+		// The library copies the signer's own identifier, which need not be the hash of its key.
+		if !bytes.Equal(ac.AuthorityKeyID, ac.Certificates[0].SubjectKeyId) {
+			t.Errorf("%s: authority key identifier is %x", file, ac.AuthorityKeyID)
 		}
 	}
 }

@@ -7,6 +7,8 @@ import (
 	"crypto/x509/pkix"
 	"encoding/asn1"
 	"math/big"
+	"os"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -15,9 +17,13 @@ import (
 
 // FuzzParse holds what the parser takes against encoding/asn1, which was written by others and knows nothing of VOMS.
 func FuzzParse(f *testing.F) {
-	f.Add(issue(f, nil))
-	f.Add(issue(f, func(tm *attrcert.Template) { tm.Targets, tm.Attributes = []string{"a.example.org", "b"}, nil }))
-	f.Add(issue(f, func(tm *attrcert.Template) { tm.IssuerHolder, tm.FQANs = true, nil }))
+	for _, name := range []string{"voms-2.1.ac", "voms-2.1-newformat.ac"} {
+		seed, err := os.ReadFile(filepath.Join("testdata", name))
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(seed)
+	}
 	f.Add([]byte("A"))
 	f.Fuzz(func(t *testing.T, der []byte) {
 		ac, err := attrcert.Parse(der)

@@ -113,7 +113,8 @@ func (s *Store) checkACExtensions(ac *attrcert.AC, about dn.Name) error {
 // signerPath finds who signed the AC and returns that certificate and its path to a root.
 func (s *Store) signerPath(ac *attrcert.AC, about dn.Name, now time.Time) ([]*node, error) {
 	if isWeakHash(ac.SignatureAlgorithm) && !s.AllowWeak {
-		return nil, refuse(IDWeakHash, about, "the attribute certificate of %s for %s is signed with %s, which is refused", ac.VO, about, ac.SignatureAlgorithm)
+		return nil, refuse(IDWeakHash, about, "the attribute certificate of %s for %s is signed with %s, which is refused%s", ac.VO, about,
+			ac.SignatureAlgorithm, whyWeak(ac))
 	}
 	if strings.ContainsAny(ac.VO+ac.Host, "/\x00") || ac.VO == "" || ac.Host == "" || ac.VO[0] == '.' {
 		return nil, refuse(IDAC, about, "the attribute certificate for %s has the impossible policy authority %q", about, ac.PolicyAuthority)
@@ -133,6 +134,18 @@ func (s *Store) signerPath(ac *attrcert.AC, about dn.Name, now time.Time) ([]*no
 		return local, err
 	}
 	return nil, refuse(IDLSC, about, "nothing says who may sign for the VO %s: there is no %s", ac.VO, file)
+}
+
+// whyWeak explains what vomsd 2.1 does: it takes the hash of its own certificate's signature, and SHA-1 where OpenSSL does not
+// tell it that hash, as for ECDSA.
+func whyWeak(ac *attrcert.AC) string {
+	for _, cert := range ac.Certificates {
+		switch cert.SignatureAlgorithm {
+		case x509.ECDSAWithSHA256, x509.ECDSAWithSHA384, x509.ECDSAWithSHA512:
+			return " (vomsd does this when the CA of its certificate has an EC key)"
+		}
+	}
+	return ""
 }
 
 // signerByLSC takes the signer from the AC, and the LSC file's word for who it may be.

@@ -127,8 +127,12 @@ func numbered[T any](s *Store, prefix string, tries int, limit int64, parse func
 	}
 }
 
-// pemBlocks calls use with the DER of every block of one of the given types; data without any PEM is one block.
+// pemBlocks calls use with the DER of every block of one of the given types. Data without any PEM is one block of DER, and
+// so is what begins like it, though there be PEM in it.
 func pemBlocks(data []byte, use func(der []byte) error, types ...string) error {
+	if len(data) > 1 && data[0] == 0x30 && data[1] >= 0x80 {
+		return use(data)
+	}
 	found := false
 	for rest := data; ; {
 		var block *pem.Block

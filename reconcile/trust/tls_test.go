@@ -25,7 +25,7 @@ func tlsCert(chain ...*entity) tls.Certificate {
 
 // handshake connects both configurations over loopback and returns what each side says, the client's after a first read,
 // where a refusal by a TLS 1.3 server shows.
-func handshake(t *testing.T, client, server *tls.Config) (clientErr, serverErr error, seen []*x509.Certificate) {
+func handshake(t *testing.T, client, server *tls.Config) (seen []*x509.Certificate, clientErr, serverErr error) {
 	t.Helper()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -61,7 +61,8 @@ func handshake(t *testing.T, client, server *tls.Config) (clientErr, serverErr e
 		_, clientErr = io.ReadFull(c, make([]byte, 5))
 	}
 	conn.Close()
-	return clientErr, <-done, seen
+	serverErr = <-done
+	return seen, clientErr, serverErr
 }
 
 func sans(names ...string) change {
@@ -115,7 +116,7 @@ func TestClientConfig(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			for _, version := range []uint16{tls.VersionTLS12, tls.VersionTLS13} {
 				server := &tls.Config{Certificates: []tls.Certificate{tlsCert(tt.server...)}, MinVersion: version, MaxVersion: version}
-				err, _, _ := handshake(t, g.store.ClientConfig(nil, tt.peer, clock), server)
+				_, err, _ := handshake(t, g.store.ClientConfig(nil, tt.peer, clock), server)
 				if tt.id != "" {
 					wantError(t, err, tt.id, tt.words)
 				} else if err != nil {
@@ -136,7 +137,7 @@ func TestWholeChainIsSent(t *testing.T) {
 	config := g.store.ServerConfig(tlsCert(server), true, clock)
 	config.ClientCAs = x509.NewCertPool()
 	config.ClientCAs.AddCert(newCA(t, "/O=Elsewhere/CN=CA", nil).cert)
-	clientErr, serverErr, seen := handshake(t, g.store.ClientConfig(cred, trust.Peer{Host: "a.example.org"}, clock), config)
+	seen, clientErr, serverErr := handshake(t, g.store.ClientConfig(cred, trust.Peer{Host: "a.example.org"}, clock), config)
 	if clientErr != nil || serverErr != nil || len(seen) != 2 {
 		t.Fatalf("%v, %v, %d certificates", clientErr, serverErr, len(seen))
 	}
@@ -174,7 +175,7 @@ func TestServerConfig(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			config := g.store.ServerConfig(tlsCert(server), tt.require, clock)
-			clientErr, serverErr, _ := handshake(t, g.store.ClientConfig(tt.cred, trust.Peer{Host: "a.example.org"}, clock), config)
+			_, clientErr, serverErr := handshake(t, g.store.ClientConfig(tt.cred, trust.Peer{Host: "a.example.org"}, clock), config)
 			if (clientErr == nil) != tt.ok || (serverErr == nil) != tt.ok {
 				t.Errorf("client says %v, server %v", clientErr, serverErr)
 			}
