@@ -321,8 +321,11 @@ func TestServerNotAccepted(t *testing.T) {
 		{"a reason with an id", reject(fmt.Errorf("checking: %w", &fault{"CRL-STALE"})), "CRL-STALE"},
 		{"x509's reason", reject(x509.HostnameError{Certificate: server().Leaf(), Host: "x"}), "MP-SRVDN"},
 		{"by VerifyPeerCertificate", func(cfg *tls.Config) {
-			cfg.VerifyPeerCertificate = func([][]byte, [][]*x509.Certificate) error { return &fault{"CHAIN-POLICY"} }
-		}, "CHAIN-POLICY"},
+			cfg.VerifyPeerCertificate = func([][]byte, [][]*x509.Certificate) error { return &fault{"CHAIN-EXPIRED"} }
+		}, "MP-SRVCERT"},
+		{"trust's other name", reject(&fault{"PEER-NAME"}), "MP-SRVDN"},
+		{"trust's unknown CA", reject(&fault{"CA-MISSING"}), "CA-MISSING"},
+		{"trust's clock", reject(&fault{"CLOCK"}), "CLOCK"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			c := serve(t, tls.VersionTLS13, say(okMessage))

@@ -76,27 +76,31 @@ func (x *exchange) notTLS(header tls.RecordHeaderError) *Error {
 }
 
 // distrusted is about a server that we do not accept. An error of the package
-// that looked at its certificate may bring an id of its own.
+// that looked at its certificate may say which fault it found by a method
+// FaultID; what it says of chains in general is MP-SRVCERT here, lest it be
+// taken for the user's.
 func (x *exchange) distrusted(err error) *Error {
 	var own interface{ FaultID() string }
 	var authority x509.UnknownAuthorityError
 	var name x509.HostnameError
+	found := ""
+	if errors.As(err, &own) {
+		found = own.FaultID()
+	}
 	switch {
-	case errors.As(err, &own) && own.FaultID() != "":
-		e := x.fail("MP-SRVCERT", err)
-		switch e.ID = own.FaultID(); e.ID {
-		case "CA-MISSING", "MP-SRVDN":
-			e = x.fail(e.ID, err)
-		case "CRL-STALE":
-			e.Remedy, e.Where = "fetch-crl", atSite
-		}
-		return e
-	case errors.As(err, &authority):
+	case found == "CA-MISSING" || errors.As(err, &authority):
 		return x.fail("CA-MISSING", err)
-	case errors.As(err, &name):
+	case found == "PEER-NAME" || errors.As(err, &name):
 		return x.fail("MP-SRVDN", err)
 	}
-	return x.fail("MP-SRVCERT", err)
+	e := x.fail("MP-SRVCERT", err)
+	switch {
+	case strings.HasPrefix(found, "CRL-"):
+		e.ID, e.Remedy = found, "fetch-crl"
+	case found == "CLOCK":
+		e.ID, e.Remedy = found, "timedatectl status"
+	}
+	return e
 }
 
 // alertFault finds the id for a TLS alert of the server. Under TLS 1.3 those
