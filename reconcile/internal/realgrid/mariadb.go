@@ -5,7 +5,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"time"
 )
 
 // A database is a private MariaDB server: own data directory, own socket, no
@@ -48,7 +47,7 @@ func (w *world) startDatabase() (*database, error) {
 	if db.process, err = w.start("mariadbd", log, baseEnv(w.Dir), args...); err != nil {
 		return nil, err
 	}
-	err = db.process.waitFor("ready for connections", 30*time.Second, func() bool {
+	err = db.process.waitFor("ready for connections", startTimeout, func() bool {
 		text, err := os.ReadFile(log)
 		return err == nil && strings.Contains(string(text), "ready for connections")
 	})

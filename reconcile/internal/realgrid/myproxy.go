@@ -6,7 +6,6 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
-	"time"
 )
 
 // A MyProxy is a running myproxy-server.
@@ -120,7 +119,7 @@ func (w *world) startMyProxy(name, config string) (*MyProxy, error) {
 		if err != nil {
 			return err
 		}
-		return m.process.waitFor("listening", 20*time.Second, func() bool { return listensOn(m.process.cmd.Process.Pid, port) })
+		return m.process.waitFor("listening", startTimeout, func() bool { return listensOn(m.process.cmd.Process.Pid, port) })
 	})
 	if err != nil {
 		return nil, err

@@ -13,6 +13,10 @@ import (
 	"time"
 )
 
+// startTimeout is how long a server may take to listen: a second or two, and
+// far more on a machine with twenty other things to do.
+const startTimeout = time.Minute
+
 // The kernel sends a child its parent-death signal when the *thread* that
 // started it ends, not the process. The Go runtime ends threads at will, so
 // all children are started from one thread that is never given back.

@@ -7,7 +7,6 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"time"
 )
 
 // A VOMS is a running vomsd, which serves one VO.
@@ -119,7 +118,7 @@ func (w *world) startVOMS(vo string) (*VOMS, error) {
 		if err != nil {
 			return err
 		}
-		return v.process.waitFor("listening", 20*time.Second, func() bool { return listensOn(v.process.cmd.Process.Pid, port) })
+		return v.process.waitFor("listening", startTimeout, func() bool { return listensOn(v.process.cmd.Process.Pid, port) })
 	})
 	if err != nil {
 		return nil, err
