@@ -72,6 +72,7 @@ var (
 	assignment  = regexp.MustCompile(`([A-Za-z_][A-Za-z0-9_]*)\+?=`)
 	urlPassword = regexp.MustCompile(`([A-Za-z][A-Za-z0-9+.-]*://[^\s/:@'"]*:)[^\s/@'"]+@`)
 	secretWord  = regexp.MustCompile(`(?i)PASS|PWD$|SECRET|TOKEN|CREDENTIAL|_KEY$|^KEY$|APIKEY|PRIVATE_?KEY`)
+	secretStem  = regexp.MustCompile(`(?i)PASS|PWD|SECRET|TOKEN|CREDENTIAL|KEY`)
 	fileName    = regexp.MustCompile(`(?i)(FILE|PATH|DIR|URL|SERVER|HOST|NAME|ISSUER)$|^USE_|^X509_|^(OLD)?PWD$|^BYPASS|COMPASS`)
 )
 
@@ -99,11 +100,11 @@ func (f *file) redact() []byte {
 // maskAssigned masks what follows NAME= to the end of the line, where redact has not done so: in comments, before commands, in
 // code that is not followed, in a file with a fault. Where the value ends is not known there.
 func maskAssigned(data []byte) []byte {
-	if !secretWord.Match(data) {
-		return data
-	}
 	lines := bytes.Split(data, []byte{'\n'})
 	for i, line := range lines {
+		if !secretStem.Match(line) {
+			continue
+		}
 		for _, m := range assignment.FindAllSubmatchIndex(line, -1) {
 			if !secretName(string(line[m[2]:m[3]])) || bytes.HasPrefix(line[m[1]:], []byte(mask)) || m[1] == len(line) {
 				continue

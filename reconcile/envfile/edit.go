@@ -72,7 +72,7 @@ func (a *applier) set(v Var) error {
 		}
 	}
 	if !a.valueIs(v) {
-		return fmt.Errorf("%s cannot be set by a change to the file", v.Name)
+		return a.unsettable(v.Name)
 	}
 	valueChanged := a.src != before
 	if err := a.setExport(v.Name); err != nil {
@@ -97,13 +97,22 @@ func shown(v Var) string {
 	return printable(Quote(v.Value))
 }
 
-// settable refuses variables that the shell would not give the value.
+// unsettable says why no line of ours gives the variable its value.
+func (a *applier) unsettable(name string) error {
+	switch s := a.state(name); {
+	case s.typed > 0:
+		return fmt.Errorf("line %d makes %s an array, or of another kind that changes what is assigned; take that line out",
+			a.line(s.typed-1), name)
+	case s.readonly > 0:
+		return fmt.Errorf("line %d makes %s read-only; take that line out", a.line(s.readonly-1), name)
+	}
+	return fmt.Errorf("%s cannot be set by a change to the file", name)
+}
+
+// settable refuses a variable that is read-only before anything that could be replaced: another assignment would make
+// dash stop there.
 func (a *applier) settable(name string) error {
 	s := a.state(name)
-	if s.typed > 0 {
-		return fmt.Errorf("line %d declares %s in a way that changes its values; declare it without -i, -l, -u, -n, -a or -A",
-			a.line(s.typed-1), name)
-	}
 	if s.readonly == 0 {
 		return nil
 	}
@@ -112,7 +121,7 @@ func (a *applier) settable(name string) error {
 			return nil
 		}
 	}
-	return fmt.Errorf("line %d makes %s read-only; take that line out", a.line(s.readonly-1), name)
+	return a.unsettable(name)
 }
 
 func (a *applier) valueIs(v Var) bool {
@@ -136,10 +145,13 @@ func (a *applier) isEditable(i int) bool {
 func (a *applier) assignments(name string) (events []int, barrier int) {
 	barrier = -1
 	for i, ev := range a.events {
-		if ev.name != name || ev.pos >= a.stop {
-			continue
+		if ev.pos >= a.stop {
+			break
 		}
 		switch {
+		case a.mayTouch(ev, name):
+			events, barrier = nil, ev.pos
+		case ev.name != name:
 		case a.isEditable(i):
 			events = append(events, i)
 		case ev.kind == assign || ev.kind == assignMore || ev.kind == opaque || ev.kind == unset:
@@ -251,7 +263,8 @@ func (a *applier) withoutCommand(c command) splice {
 	before := strings.TrimRight(src[:c.start], " \t")
 	alone := before == "" || strings.HasSuffix(before, "\n")
 	end := c.end + blanksAt(src[c.end:])
-	if end < len(src) && src[end] == ';' {
+	semicolon := end < len(src) && src[end] == ';'
+	if semicolon {
 		end++
 		end += blanksAt(src[end:])
 	}
@@ -262,9 +275,9 @@ func (a *applier) withoutCommand(c command) splice {
 			return splice{len(before), end + n + 1, ""}
 		}
 		return splice{len(before), len(src), ""}
-	case last && strings.HasSuffix(before, ";"):
+	case last && !semicolon && strings.HasSuffix(before, ";"):
 		return splice{len(before) - 1, c.end, ""}
-	case last:
+	case last && !semicolon:
 		return splice{c.start, c.end, ""}
 	}
 	return splice{c.start, end, ""}
@@ -333,7 +346,10 @@ func (a *applier) addExport(name string) error {
 	if w.expands {
 		text = name + "=" + Quote(w.value)
 	}
-	return a.rewrite(a.apart(c, ev.word, "export "+text, ""))
+	if err := a.rewrite(a.apart(c, ev.word, "export "+text, "")); err != nil || a.exportIs(name) {
+		return err
+	}
+	return a.appendLine("export " + name) // something later takes it back
 }
 
 // apart replaces a word of a list by a command of its own; the words after it get the prefix that those before have.
@@ -409,8 +425,8 @@ func (a *applier) unset(name string) error {
 		return nil
 	}
 	before := a.src
-	if err := a.settableForUnset(name); err != nil {
-		return err
+	if a.state(name).readonly > 0 {
+		return a.unsettable(name)
 	}
 	// Exports first: what then remains of "A=b; export A" is a line that can go as a whole.
 	for _, gone := range []func(i int, ev event) bool{
@@ -437,13 +453,6 @@ func (a *applier) unset(name string) error {
 	}
 	if a.src != before {
 		a.changes = append(a.changes, name+": removed"+note)
-	}
-	return nil
-}
-
-func (a *applier) settableForUnset(name string) error {
-	if s := a.state(name); s.readonly > 0 {
-		return fmt.Errorf("line %d makes %s read-only; take that line out", a.line(s.readonly-1), name)
 	}
 	return nil
 }

@@ -16,6 +16,9 @@ type file struct {
 	events []event
 	stop   int  // start of the first command after which nothing is read (exit, return, exec), or len(src)
 	joins  bool // the end of the file is a continuation line
+
+	functions map[string]bool // defined in the file
+	inside    map[string]int  // variables that any of their bodies touches, and where the first is
 }
 
 // A command is a simple command.
@@ -42,6 +45,7 @@ type parser struct {
 	depth    int // of recursion
 	nest     int // of compound commands: what is inside may not run, or several times
 	sub      int // of subshells: what is inside does not reach the file's own variables
+	body     int // of functions: what is inside happens when they are called
 	heredocs []heredoc
 	err      *SyntaxError
 }
@@ -57,7 +61,7 @@ func parse(data []byte) (*file, error) {
 	if len(data) > MaxSize {
 		return nil, fmt.Errorf("it has %d bytes, more than %d: that is no environment file", len(data), MaxSize)
 	}
-	p := &parser{file: file{src: string(data)}}
+	p := &parser{file: file{src: string(data), functions: map[string]bool{}, inside: map[string]int{}}}
 	if i := bytes.IndexByte(data, 0); i >= 0 {
 		p.fail(i, "a NUL byte: that is no text file")
 		return nil, p.err
@@ -161,14 +165,14 @@ func (p *parser) spaces() {
 // bodies skips the here-documents that start here.
 func (p *parser) bodies() {
 	for _, h := range p.heredocs {
-		if p.err == nil && !p.body(h) {
+		if p.err == nil && !p.skipBody(h) {
 			p.fail(h.at, fmt.Sprintf("the here-document does not end: no line %q", h.delim))
 		}
 	}
 	p.heredocs = p.heredocs[:0]
 }
 
-func (p *parser) body(h heredoc) bool {
+func (p *parser) skipBody(h heredoc) bool {
 	joined := false
 	for p.pos < len(p.src) {
 		line, _, _ := strings.Cut(p.src[p.pos:], "\n")
@@ -416,6 +420,10 @@ func (p *parser) caseClause() {
 			p.pos += len("esac")
 			return
 		}
+		if p.pos >= len(p.src) {
+			p.fail(start, "case is not closed: no esac")
+			return
+		}
 		p.patterns(start)
 		p.list()
 		for _, end := range []string{";;&", ";;", ";&"} {
@@ -423,9 +431,6 @@ func (p *parser) caseClause() {
 				p.pos += len(end)
 				break
 			}
-		}
-		if p.pos >= len(p.src) {
-			p.fail(start, "case is not closed: no esac")
 		}
 	}
 }
@@ -508,7 +513,7 @@ func (p *parser) function() {
 		p.fail(start, "function without a name")
 		return
 	}
-	p.word()
+	name := p.word().value
 	p.blanks()
 	if p.peek(0) == '(' {
 		p.pos++
@@ -520,15 +525,18 @@ func (p *parser) function() {
 		p.pos++
 	}
 	p.spaces()
-	p.functionBody(start)
+	p.functionBody(start, name)
 }
 
-func (p *parser) functionBody(start int) {
+func (p *parser) functionBody(start int, name string) {
 	if p.err == nil && opening(p.reserved()) == nil && p.peek(0) != '(' {
 		p.fail(start, "a function without a body")
 		return
 	}
+	p.body++
 	p.command()
+	p.body--
+	p.functions[name] = true
 }
 
 // test reads bash's [[ … ]], whose < > ( ) & | are no operators of the shell.
@@ -564,7 +572,7 @@ func (p *parser) simple() {
 		b := p.peek(0)
 		switch {
 		case b == '(' && len(c.words) == 1 && !redirected && c.words[0].op == 0:
-			p.definition(c.start)
+			p.definition(c.start, c.words[0].value)
 			return
 		case (b == '<' || b == '>') && p.peek(1) != '(' || p.at("&>"):
 			// A number right before is the redirection's.
@@ -597,7 +605,7 @@ func (p *parser) noCommand() {
 }
 
 // definition reads the rest of name() { … }.
-func (p *parser) definition(start int) {
+func (p *parser) definition(start int, name string) {
 	p.pos++
 	p.blanks()
 	if p.peek(0) != ')' {
@@ -610,7 +618,7 @@ func (p *parser) definition(start int) {
 		return
 	}
 	p.nest++
-	p.functionBody(start)
+	p.functionBody(start, name)
 	p.nest--
 	p.depth--
 }

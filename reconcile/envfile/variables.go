@@ -23,11 +23,12 @@ const (
 	allexport
 	noAllexport
 	leave // exit, return, exec: the rest of the file is not read
+	call  // of a function of the file, which may do what any of them does
 )
 
 // An event is something that happens to a variable when the file is sourced, in order.
 type event struct {
-	name      string // empty for allexport, noAllexport and leave
+	name      string // empty for allexport, noAllexport, leave and call
 	kind      kind
 	cond      bool // may not happen
 	cmd, word int  // indexes; -1: not in a simple command of the file's own
@@ -42,6 +43,9 @@ func (p *parser) add(ev event) {
 		return
 	}
 	ev.cond = ev.cond || p.nest > 0
+	if _, ok := p.inside[ev.name]; p.body > 0 && !ok {
+		p.inside[ev.name] = ev.pos
+	}
 	p.events = append(p.events, ev)
 }
 
@@ -121,7 +125,12 @@ func (k *classifier) assigned(i int, known bool) {
 		ev.kind = opaque
 	}
 	k.add(ev)
+	if array := k.c.words[i].op == '[' || strings.HasPrefix(strings.TrimLeft(k.src[w.start:w.end], nameBytes+"+=\\\n"), "("); array {
+		k.note(typed, i, w.name) // once an array, always one: bash then assigns to its first element, and exports nothing
+	}
 }
+
+const nameBytes = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_"
 
 // builtin looks at a command that is not all assignments; the name is in word n.
 func (k *classifier) builtin(n int) {
@@ -142,6 +151,9 @@ func (k *classifier) builtin(n int) {
 	}
 	k.c.first = n + 1
 	args := k.c.words[n+1:]
+	if k.functions[name] {
+		k.note(call, n, "")
+	}
 	switch name {
 	case "export", "readonly", "declare", "typeset", "local":
 		k.declaration(name)
@@ -167,6 +179,9 @@ func (k *classifier) builtin(n int) {
 		for _, w := range args {
 			if w.op == 0 && isName(w.value) {
 				k.add(event{name: w.value, kind: opaque, cmd: -1, word: -1, pos: w.start})
+			}
+			if name == "mapfile" || name == "readarray" {
+				k.add(event{name: w.value, kind: typed, cmd: -1, word: -1, pos: w.start})
 			}
 		}
 	}
@@ -273,11 +288,23 @@ func (f *file) state(name string) state {
 		case noAllexport:
 			all = ev.cond && all
 		}
-		if ev.name == name {
+		switch {
+		case ev.name == name:
 			s.apply(ev, all)
+		case f.mayTouch(ev, name):
+			s.apply(event{kind: opaque}, all)
 		}
 	}
 	return s
+}
+
+// mayTouch says whether an event is the call of a function that may touch a variable.
+func (f *file) mayTouch(ev event, name string) bool {
+	if ev.kind != call {
+		return false
+	}
+	pos, ok := f.inside[name]
+	return ok && pos < ev.pos
 }
 
 func (s *state) apply(ev event, all bool) {
@@ -304,7 +331,7 @@ func (s *state) apply(ev event, all bool) {
 	case export:
 		s.exported = s.exported || !ev.cond
 	case unexport:
-		s.exported = false
+		s.exported, s.always = false, false
 	case readonly:
 		s.readonly = ev.pos + 1
 	case typed:

@@ -277,8 +277,7 @@ func (p *parser) braces(quoted bool) {
 		p.pos++
 	}
 	op := strings.TrimPrefix(p.src[p.pos:min(len(p.src), p.pos+2)], ":")
-	wordOp := op != "" && strings.IndexByte("-=+?", op[0]) >= 0
-	if wordOp && op[0] == '=' && isName(p.src[name:p.pos]) {
+	if strings.HasPrefix(op, "=") && isName(p.src[name:p.pos]) {
 		kind := fallback
 		if p.peek(0) == ':' {
 			kind = fallbackNonEmpty
@@ -295,7 +294,7 @@ func (p *parser) braces(quoted bool) {
 			return
 		case c == '\\':
 			p.pos = min(len(p.src), p.pos+2)
-		case c == '\'' && !(quoted && wordOp): // inside "${A:-it's}" it is an apostrophe
+		case c == '\'': // also in double quotes: bash pairs them off there, although they then stay in the value
 			p.single(inner)
 		case c == '"':
 			p.double(inner)

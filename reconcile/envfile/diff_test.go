@@ -1,0 +1,137 @@
+package envfile_test
+
+import (
+	"bytes"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/vobox-reconcile/vobox-reconcile/reconcile/envfile"
+)
+
+func TestDiff(t *testing.T) {
+	for _, c := range []struct{ name, old, new, want string }{
+		{"equal", "A=1\n", "A=1\n", ""},
+		{"both empty", "", "", ""},
+		{"the documented line",
+			"# CE environment bootstrap\nexport X509_USER_PROXY=$( ls -t /r/*lcgadmin | sed q )\n",
+			"# CE environment bootstrap\nexport X509_USER_PROXY=/r/p-lcgadmin\n", `--- a
++++ b
+@@ -1,2 +1,2 @@
+ # CE environment bootstrap
+-export X509_USER_PROXY=$( ls -t /r/*lcgadmin | sed q )
++export X509_USER_PROXY=/r/p-lcgadmin
+`},
+		{"a new file", "", "A=1\n", "--- a\n+++ b\n@@ -0,0 +1,1 @@\n+A=1\n"},
+		{"three lines of context", "1\n2\n3\n4\n5\n6\n7\n8\n9\n", "1\n2\n3\n4\nx\n6\n7\n8\n9\n", `--- a
++++ b
+@@ -2,7 +2,7 @@
+ 2
+ 3
+ 4
+-5
++x
+ 6
+ 7
+ 8
+`},
+		{"no final newline", "A=1\nB=1", "A=1\nB=2", `--- a
++++ b
+@@ -1,2 +1,2 @@
+ A=1
+-B=1
+\ No newline at end of file
++B=2
+\ No newline at end of file
+`},
+		{"CRLF", "A=1\r\n", "A=1\n", "--- a\n+++ b\n@@ -1,1 +1,1 @@\n-A=1^M\n+A=1\n"},
+		{"what a terminal would obey", "# \x1b[2J\x9b\xff\n", "A=1\n", "--- a\n+++ b\n@@ -1,1 +1,1 @@\n-# ^[[2J\ufffd\n+A=1\n"},
+		{"a secret beside", "export DB_PASSWORD='hunter2\nhunter3' X=1\nA=1\n", "export DB_PASSWORD='hunter2\nhunter3' X=1\nA=2\n", `--- a
++++ b
+@@ -1,3 +1,3 @@
+ export DB_PASSWORD=***
+ *** X=1
+-A=1
++A=2
+`},
+		{"a secret that changes", "TOKEN=a\n", "TOKEN=b\n", "--- a\n+++ b\n@@ -1,1 +1,1 @@\n-TOKEN=***\n+TOKEN=***\n"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			if got := envfile.Diff("a", []byte(c.old), "b", []byte(c.new)); got != c.want {
+				t.Errorf("got\n%s\nwant\n%s", got, c.want)
+			}
+		})
+	}
+}
+
+// patch(1) makes the new file of the old one.
+func TestDiffIsWhatPatchTakes(t *testing.T) {
+	patch, err := exec.LookPath("patch")
+	if err != nil {
+		t.Skip("NOT TESTED: patch is not on this machine")
+	}
+	long := strings.Repeat("same\n", 50)
+	for _, c := range [][2]string{
+		{"", "A=1\n"}, {"A=1", ""}, {"A=1", "A=2"}, {"A=1\nB=1\n", "B=1\nC=1"},
+		{"a\n" + long + "b\n" + long, "A\n" + long + "B\n" + long}, {long + "1\n" + long, long + long}, {long, long + "x" + "\n" + long},
+	} {
+		path := filepath.Join(t.TempDir(), "CE.env")
+		if err := os.WriteFile(path, []byte(c[0]), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		cmd := exec.Command(patch, "--quiet", "--no-backup-if-mismatch", "--allow-empty", path)
+		cmd.Stdin = strings.NewReader(envfile.Diff("CE.env", []byte(c[0]), "CE.env", []byte(c[1])))
+		cmd.Args = append(cmd.Args[:3], path)
+		out, err := cmd.CombinedOutput()
+		got, _ := os.ReadFile(path)
+		if err != nil || string(got) != c[1] {
+			t.Errorf("from %.40q: got %.40q, want %.40q: %v %s", c[0], got, c[1], err, out)
+		}
+	}
+}
+
+func TestRedact(t *testing.T) {
+	for _, c := range []struct{ in, want string }{
+		{"export DB_PASSWORD=hunter2 # c", "export DB_PASSWORD=*** # c"},
+		{"export A=1 API_TOKEN=\"x y\" B=2", "export A=1 API_TOKEN=*** B=2"},
+		{"#export MYPROXY_PASSPHRASE=hunter2 # c", "#export MYPROXY_PASSPHRASE=***"},
+		{"SECRET_X=a prog", "SECRET_X=***"},
+		{"A=1 SSH_KEY=x prog", "A=1 SSH_KEY=***"},
+		{"B='x\nAWS_SECRET_ACCESS_KEY=abc", "B='x\nAWS_SECRET_ACCESS_KEY=***"},
+		{"K='-----BEGIN RSA PRIVATE KEY-----\nMII\n-----END RSA PRIVATE KEY-----\n'; A=1", "***\n***\n***\n'; A=1"},
+		{"URL=https://me:hunter2@example.org/x", "URL=https://me:***@example.org/x"},
+		{"my_pwd=x", "my_pwd=***"},
+		{"TOKEN=", "TOKEN=***"},
+		// Not secret: paths, switches, and names that only sound like it.
+		{"X509_USER_KEY=/etc/k", "X509_USER_KEY=/etc/k"},
+		{"TOKEN_FILE=/home/a/t", "TOKEN_FILE=/home/a/t"},
+		{"USE_TOKEN=2", "USE_TOKEN=2"},
+		{"X509_USER_PROXY=/p", "X509_USER_PROXY=/p"},
+		{"KEYBOARD=de PWD=/x", "KEYBOARD=de PWD=/x"},
+		{"URL=https://example.org/a:b@c", "URL=https://example.org/a:b@c"},
+	} {
+		if got := string(envfile.Redact([]byte(c.in))); got != c.want {
+			t.Errorf("from %q\n got %q\nwant %q", c.in, got, c.want)
+		}
+	}
+}
+
+func TestDiffOfLargeFiles(t *testing.T) {
+	var old, new bytes.Buffer
+	for i := 0; old.Len() < envfile.MaxSize/4; i++ {
+		old.WriteString("export A=1\n")
+		new.WriteString("export A=1\n")
+		if i%100 == 0 {
+			old.WriteString("\r\n")
+			new.WriteString("export B_TOKEN=x\n")
+		}
+	}
+	start := time.Now()
+	envfile.Diff("a", old.Bytes(), "b", new.Bytes())
+	if took := time.Since(start); took > 30*time.Second {
+		t.Errorf("it took %s", took)
+	}
+}
