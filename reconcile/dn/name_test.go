@@ -39,6 +39,8 @@ func TestParseErrors(t *testing.T) {
 		{"/=x", `part 1, "=x": no "=" in it`},
 		{"/1.2.3.999999999999=x", `part 1, "1.2.3.999999999999=x": no "="`},
 		{"/3.1=x", "part 1"},
+		{"/10.0=x", "part 1"},
+		{"10.0=x", `unknown attribute type "10.0"`},
 		{"/CN=a\x00b", `control character 0x00 at byte 6; write it \x00`},
 		{"/CN=a\nb", `control character 0x0A at byte 6`},
 		{"DC=ch/DC=cern/CN=x", `begins without a slash; write "/DC=ch/DC=cern/CN=x"`},
@@ -276,7 +278,9 @@ func FuzzParse(f *testing.F) {
 		if err != nil || !again.Equal(n) || again.String() != n.String() || again.RFC2253() != n.RFC2253() {
 			t.Fatalf("Parse(%q) = %q, but its DER is that of %q, %v", s, n, again, err)
 		}
-		if again, err = dn.Parse(n.RFC2253()); err != nil || !again.Equal(n) {
+		again, err = dn.Parse(n.RFC2253())
+		slashLost := err != nil && strings.Contains(err.Error(), "begins without a slash") // on purpose
+		if !slashLost && (err != nil || !again.Equal(n)) {
 			t.Errorf("Parse(%q) = %q, and Parse(%q) = %q, %v", s, n, n.RFC2253(), again, err)
 		}
 		if ambiguous(n) {
@@ -292,7 +296,7 @@ func FuzzParse(f *testing.F) {
 func ambiguous(n dn.Name) bool {
 	for _, rdn := range n.RDNs() {
 		for _, a := range rdn {
-			if bytes.ContainsRune(a.Value, '\\') || len(bytes.TrimSpace(a.Value)) == 0 || a.Tag == bmpTag || a.Tag == universalTag ||
+			if bytes.ContainsRune(a.Value, '\\') || len(bytes.Trim(a.Value, " ")) == 0 || a.Tag == bmpTag || a.Tag == universalTag ||
 				a.Tag == t61Tag || bytes.IndexByte(a.Value, 0) >= 0 {
 				return true
 			}

@@ -73,7 +73,7 @@ func joinValues(pieces []string) ([]string, error) {
 	var parts []string
 	for i, piece := range pieces {
 		name, _, hasEq := strings.Cut(piece, "=")
-		name = strings.TrimSpace(name)
+		name = strings.Trim(name, " ")
 		_, known := lookup(name)
 		switch {
 		case hasEq && known:
@@ -96,7 +96,7 @@ func joinValues(pieces []string) ([]string, error) {
 // startsAttribute reports whether the piece begins with a known type and "=".
 func startsAttribute(piece string) bool {
 	name, _, hasEq := strings.Cut(piece, "=")
-	_, known := lookup(strings.TrimSpace(name))
+	_, known := lookup(strings.Trim(name, " "))
 	return hasEq && known
 }
 
@@ -104,7 +104,7 @@ func startsAttribute(piece string) bool {
 // that the commonest slip, a part without its type, is found where it is made.
 func mayHoldSlash(part string) bool {
 	name, _, _ := strings.Cut(part, "=")
-	t := byName(strings.TrimSpace(name))
+	t := byName(strings.Trim(name, " "))
 	return t == nil || t.short != "DC" && t.short != "C"
 }
 
@@ -121,11 +121,15 @@ func parseSlashRDN(part string) (RDN, error) {
 	var rdn RDN
 	for _, item := range items {
 		name, value, _ := strings.Cut(item, "=")
-		name = strings.TrimSpace(name)
+		name = strings.Trim(name, " ")
 		oid, _ := lookup(name)
-		a, err := newAttribute(oid, name, unescapeSlash(value))
+		value = unescapeSlash(value)
+		a, err := newAttribute(oid, name, value)
 		if err != nil {
 			return nil, err
+		}
+		if strings.IndexByte(value, 0) >= 0 {
+			a.Tag = wideTag(value)
 		}
 		rdn = append(rdn, a)
 	}
@@ -186,7 +190,7 @@ func lookup(name string) (asn1.ObjectIdentifier, bool) {
 
 // dottedOID reads the decimal form, within the limits that crypto/x509 has for arcs.
 func dottedOID(s string) (asn1.ObjectIdentifier, bool) {
-	if s == "" || s[0] < '0' || s[0] > '2' || strings.Count(s, ".") > 63 {
+	if s == "" || s[0] < '0' || s[0] > '9' || strings.Count(s, ".") > 63 {
 		return nil, false
 	}
 	var oid asn1.ObjectIdentifier
@@ -197,7 +201,7 @@ func dottedOID(s string) (asn1.ObjectIdentifier, bool) {
 		}
 		oid = append(oid, int(n))
 	}
-	if len(oid) < 2 || oid[0] < 2 && oid[1] > 39 {
+	if len(oid) < 2 || oid[0] > 2 || oid[0] < 2 && oid[1] > 39 {
 		return nil, false
 	}
 	return oid, true
@@ -220,7 +224,7 @@ func isKeyword(s string) bool {
 
 // newAttribute chooses the string type.
 func newAttribute(oid asn1.ObjectIdentifier, name, value string) (Attribute, error) {
-	if strings.TrimSpace(value) == "" {
+	if strings.Trim(value, " ") == "" {
 		return Attribute{}, fmt.Errorf("%s has no value", name)
 	}
 	a := Attribute{Type: oid, Tag: asn1.TagUTF8String, Value: []byte(value)}
@@ -229,8 +233,6 @@ func newAttribute(oid asn1.ObjectIdentifier, name, value string) (Attribute, err
 		want = t.tag
 	}
 	switch {
-	case strings.IndexByte(value, 0) >= 0:
-		a.Tag = wideTag(value)
 	case want == asn1.TagIA5String && isASCII(value):
 		a.Tag = asn1.TagIA5String
 	case isPrintable(value):
@@ -241,8 +243,8 @@ func newAttribute(oid asn1.ObjectIdentifier, name, value string) (Attribute, err
 	return a, nil
 }
 
-// wideTag guesses the string type of a value with zero octets: OpenSSL shows the octets of a BMPString or
-// UniversalString one by one, and text in UTF-8 has no zero octet.
+// wideTag guesses the string type of a value with zero octets in slash form: OpenSSL shows the octets of a BMPString or
+// UniversalString one by one, and text in UTF-8 has no zero octet. (The RFC 2253 form is in UTF-8 whatever the type.)
 func wideTag(value string) int {
 	if _, ok := fromUTF32([]byte(value)); ok {
 		return tagUniversalString

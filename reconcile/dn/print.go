@@ -50,7 +50,8 @@ func writeOneline(b *strings.Builder, value []byte, escape bool) {
 }
 
 // RFC2253 returns the comma-separated form, last RDN first, as OpenSSL's -nameopt RFC2253 prints it: octets outside
-// ASCII as \C3, values of types without a name as # and hex.
+// ASCII as \C3, values of types without a name as # and hex. Parse reads it, except a name of one part whose value looks
+// like the slash form without its first slash, which is refused as a slip.
 func (n Name) RFC2253() string {
 	var b strings.Builder
 	for i := len(n.rdns) - 1; i >= 0; i-- {
