@@ -121,7 +121,7 @@ func (s *Store) signerPath(ac *attrcert.AC, about dn.Name, now time.Time) ([]*no
 	}
 	file := filepath.Join(s.VOMSDir, ac.VO, ac.Host+".lsc")
 	if len(ac.Certificates) > 0 {
-		lsc, err := load(s, file, maxFile, parseLSC)
+		lsc, err := load(s, file, maxFile, parseLSCFile)
 		switch {
 		case err == nil:
 			return s.signerByLSC(ac, about, now, file, lsc)
@@ -149,7 +149,7 @@ func whyWeak(ac *attrcert.AC) string {
 }
 
 // signerByLSC takes the signer from the AC, and the LSC file's word for who it may be.
-func (s *Store) signerByLSC(ac *attrcert.AC, about dn.Name, now time.Time, file string, lsc [][]string) ([]*node, error) {
+func (s *Store) signerByLSC(ac *attrcert.AC, about dn.Name, now time.Time, file string, lsc [][]writtenName) ([]*node, error) {
 	p, err := newPool(ac.Certificates)
 	if err != nil {
 		return nil, err
@@ -259,10 +259,11 @@ func parseVOMSCertificate(data []byte) (pool, error) {
 	var out pool
 	err := pemBlocks(data, func(der []byte) error {
 		cert, err := x509.ParseCertificate(der)
-		if err == nil {
-			out = append(out, newNode(cert))
+		if err != nil {
+			return err
 		}
-		return err
+		out = append(out, newSharedNode(cert))
+		return nil
 	}, "CERTIFICATE", "X509 CERTIFICATE")
 	return out, err
 }

@@ -25,7 +25,7 @@ var (
 
 // A crl is a parsed certificate revocation list (RFC 5280 section 5), of version 1 as well, which crypto/x509 refuses.
 type crl struct {
-	issuer                 dn.Name
+	issuerKey              string    // canonical
 	thisUpdate, nextUpdate time.Time // nextUpdate is zero if there is none
 	algorithm              x509.SignatureAlgorithm
 	tbs, signature         []byte
@@ -69,10 +69,11 @@ func parseCRLDER(der []byte) (*crl, error) {
 		!list.ReadASN1Element(&inner, cbasn1.SEQUENCE) || !bytes.Equal(inner, algorithm) || !list.ReadASN1Element(&issuer, cbasn1.SEQUENCE) {
 		return nil, malformed
 	}
-	var err error
-	if c.issuer, err = dn.FromDER(issuer); err != nil {
+	name, err := dn.FromDER(issuer)
+	if err != nil {
 		return nil, err
 	}
+	c.issuerKey = name.Canonical()
 	if !readCRLTime(&list, &c.thisUpdate) {
 		return nil, malformed
 	}
@@ -280,13 +281,13 @@ func (k *crlCheck) check(n, ca *node) error {
 	var problem error
 	var good *crl
 	var revoked error
-	first := hashes(ca.subject)[0] + ".r0"
-	k.store.crls(ca.subject, func(path string, c *crl, err error) {
+	first := ca.hashNames()[0] + ".r0"
+	k.store.crls(ca, func(path string, c *crl, err error) {
 		if err != nil {
 			problem = refuse(IDCRLInvalid, n.subject, "the CRL of %s cannot be used: %v", ca.subject, err)
 			return
 		}
-		if !c.issuer.Equal(ca.subject) {
+		if c.issuerKey != ca.subjectKey {
 			return // another CA with the same hash
 		}
 		if err := k.usable(path, c, n, ca); err != nil {
@@ -337,9 +338,9 @@ func (k *crlCheck) usable(path string, c *crl, n, ca *node) error {
 }
 
 // crls loads HASH.rN of the CA, by the new hash or, if that has none, by the old.
-func (s *Store) crls(ca dn.Name, use func(path string, c *crl, err error)) {
+func (s *Store) crls(ca *node, use func(path string, c *crl, err error)) {
 	found := false
-	for _, hash := range hashes(ca) {
+	for _, hash := range ca.hashNames() {
 		numbered(s, hash+".r", crlTries, maxCRL, parseCRL, func(path string, c *crl, err error) {
 			found = true
 			use(filepath.Clean(path), c, err)

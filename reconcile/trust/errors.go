@@ -50,6 +50,9 @@ type Error struct {
 func (e *Error) Error() string { return e.Msg }
 func (e *Error) Unwrap() error { return e.Err }
 
+// FaultID lets packages that do not import this one take the id over into their own errors.
+func (e *Error) FaultID() string { return e.ID }
+
 // refuse makes an Error about a certificate. The format is that of fmt.Errorf; an error wrapped by it becomes Err.
 func refuse(id string, subject dn.Name, format string, args ...any) *Error {
 	e := &Error{ID: id, Subject: subject.String(), Msg: fmt.Sprintf(format, args...)}

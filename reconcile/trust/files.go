@@ -9,8 +9,6 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
-
-	"github.com/vobox-reconcile/vobox-reconcile/reconcile/dn"
 )
 
 const (
@@ -92,20 +90,6 @@ func read[T any](path string, limit int64, parse func([]byte) (T, error)) *cache
 	}
 	c.info = info
 	return c
-}
-
-// hashes are the two spellings of a CA's file names: the hash of OpenSSL 1.0 and later, and the one before.
-func hashes(name dn.Name) [2]string {
-	return [2]string{hex8(name.Hash()), hex8(name.OldHash())}
-}
-
-func hex8(h uint32) string {
-	const digits = "0123456789abcdef"
-	var b [8]byte
-	for i := range b {
-		b[i] = digits[h>>(28-4*i)&15]
-	}
-	return string(b[:])
 }
 
 // numbered loads PREFIX0, PREFIX1, … and hands each to use. One number may be missing (a CRL withdrawn), two end the

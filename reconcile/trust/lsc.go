@@ -32,8 +32,7 @@ func ParseLSC(data []byte) ([][]dn.Name, error) {
 	return out, nil
 }
 
-// parseLSC leaves the DNs as they are written: a slash inside a value cannot be told from one between attributes, but
-// comparing the other way, from the certificate's name to text, is without doubt.
+// parseLSC leaves the DNs as they are written; see writtenName.
 func parseLSC(data []byte) ([][]string, error) {
 	var out [][]string
 	var chain []string
@@ -76,6 +75,18 @@ func parseLSC(data []byte) ([][]string, error) {
 	return out, nil
 }
 
+// parseLSCFile is parseLSC for comparing.
+func parseLSCFile(data []byte) ([][]writtenName, error) {
+	chains, err := parseLSC(data)
+	out := make([][]writtenName, len(chains))
+	for i, chain := range chains {
+		for _, text := range chain {
+			out[i] = append(out[i], newWrittenName(text))
+		}
+	}
+	return out, err
+}
+
 // isNextChain takes the separator with and without spaces and any number of dashes: C++ and Java differ in them.
 func isNextChain(line string) bool {
 	inner := strings.Trim(line, "-")
@@ -83,7 +94,7 @@ func isNextChain(line string) bool {
 }
 
 // matchesLSC reports whether a signer's path, signer first, is what one of the chains says.
-func matchesLSC(chains [][]string, path []*node) bool {
+func matchesLSC(chains [][]writtenName, path []*node) bool {
 	for _, chain := range chains {
 		if len(chain) > 2*len(path) {
 			continue
@@ -94,7 +105,7 @@ func matchesLSC(chains [][]string, path []*node) bool {
 			if i%2 == 1 {
 				want = path[i/2].issuer
 			}
-			good = good && sameName(text, want)
+			good = good && text.is(spell(want))
 		}
 		if good {
 			return true

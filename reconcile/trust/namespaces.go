@@ -17,9 +17,11 @@ type Namespaces struct {
 
 // A namespace is one statement: TO Issuer … PERMIT Subject ….
 type namespace struct {
-	issuer  string // "" for SELF
+	self    bool
+	issuer  writtenName // if not self
 	deny    bool
-	subject string // regular expression
+	literal string // the subject, folded
+	subject *regexp.Regexp
 }
 
 // ParseNamespaces reads version 1.0 of the format. Keywords ignore case, a backslash at the end of a line continues it.
@@ -69,8 +71,10 @@ func parseNamespace(line string) (namespace, error) {
 	}
 	switch {
 	case words[2].quoted && words[2].text != "":
-		st.issuer = words[2].text
-	case !keyword(2, "SELF"):
+		st.issuer = newWrittenName(words[2].text)
+	case keyword(2, "SELF"):
+		st.self = true
+	default:
 		return st, bad
 	}
 	switch {
@@ -79,11 +83,12 @@ func parseNamespace(line string) (namespace, error) {
 	case !keyword(3, "PERMIT"):
 		return st, bad
 	}
-	if st.subject = words[5].text; st.subject == "" {
+	if words[5].text == "" {
 		return st, bad
 	}
-	if _, err := compileSubject(st.subject); err != nil {
-		return st, fmt.Errorf("subject %.200q: %w", st.subject, err)
+	st.literal = foldName(words[5].text)
+	if st.subject, err = compileSubject(words[5].text); err != nil {
+		return st, fmt.Errorf("subject %.200q: %w", words[5].text, err)
 	}
 	return st, nil
 }
@@ -127,9 +132,13 @@ func cutPrefixFold(s, prefix string) (string, bool) {
 // Permits reports whether issuer may sign subject, by the file of the CA owner, who is the SELF of the file. found tells
 // whether the file speaks of issuer at all.
 func (ns *Namespaces) Permits(owner, issuer, subject dn.Name) (permitted, found bool) {
+	return ns.permits(spell(owner), spell(issuer), spell(subject))
+}
+
+func (ns *Namespaces) permits(owner, issuer, subject *spelling) (permitted, found bool) {
 	denied := false
 	for _, st := range ns.statements {
-		if st.issuer == "" && !owner.Equal(issuer) || st.issuer != "" && !sameName(st.issuer, issuer) {
+		if st.self && owner.key != issuer.key || !st.self && !st.issuer.is(issuer) {
 			continue
 		}
 		found = true
@@ -145,11 +154,9 @@ func (ns *Namespaces) Permits(owner, issuer, subject dn.Name) (permitted, found 
 
 // matches tries the text as it is before it takes it for a regular expression: real files have names with brackets in
 // them, not escaped, which as an expression do not match themselves.
-func (st namespace) matches(subject dn.Name) bool {
-	re, err := compileSubject(st.subject)
-	for _, form := range [...]string{subject.String(), subject.Legacy()} {
-		form = foldName(form)
-		if form == foldName(st.subject) || err == nil && re.MatchString(form) {
+func (st namespace) matches(subject *spelling) bool {
+	for _, form := range subject.folded {
+		if form == st.literal || st.subject.MatchString(form) {
 			return true
 		}
 	}
@@ -173,7 +180,7 @@ func (s *Store) checkNamespace(n *node, cas []*node) error {
 	if err != nil {
 		return err
 	}
-	policy, path, err := hashed(s, issuer, ".signing_policy", ParseSigningPolicy)
+	policy, path, err := hashed(s, cas[0], ".signing_policy", ParseSigningPolicy)
 	if isMissing(err) {
 		if spoke {
 			return nil
@@ -183,7 +190,7 @@ func (s *Store) checkNamespace(n *node, cas []*node) error {
 	if err != nil {
 		return refuse(IDPolicy, n.subject, "the signing policy of the CA %s cannot be used: %v", issuer, err)
 	}
-	permitted, found := policy.Permits(issuer, n.subject)
+	permitted, found := policy.permits(cas[0].spelled(), n.spelled())
 	if !found {
 		return refuse(IDPolicy, n.subject, "the signing policy %s does not speak of the CA %s", path, issuer)
 	}
@@ -197,14 +204,14 @@ func (s *Store) checkNamespace(n *node, cas []*node) error {
 func (s *Store) checkNamespaces(n *node, cas []*node) (spoke bool, err error) {
 	issuer := cas[0].subject
 	for _, ca := range cas {
-		ns, path, err := hashed(s, ca.subject, ".namespaces", ParseNamespaces)
+		ns, path, err := hashed(s, ca, ".namespaces", ParseNamespaces)
 		if isMissing(err) {
 			continue
 		}
 		if err != nil {
 			return false, refuse(IDPolicy, n.subject, "the namespaces of the CA %s cannot be used: %v", ca.subject, err)
 		}
-		permitted, found := ns.Permits(ca.subject, issuer, n.subject)
+		permitted, found := ns.permits(ca.spelled(), cas[0].spelled(), n.spelled())
 		if !found {
 			continue
 		}
@@ -217,9 +224,9 @@ func (s *Store) checkNamespaces(n *node, cas []*node) (spoke bool, err error) {
 }
 
 // hashed loads HASH+suffix, by the new hash or else the old. The path is that of the file, or where it was looked for first.
-func hashed[T any](s *Store, ca dn.Name, suffix string, parse func([]byte) (T, error)) (v T, path string, err error) {
+func hashed[T any](s *Store, ca *node, suffix string, parse func([]byte) (T, error)) (v T, path string, err error) {
 	var first string
-	for _, hash := range hashes(ca) {
+	for _, hash := range ca.hashNames() {
 		path = filepath.Join(s.Certificates, hash+suffix)
 		if first == "" {
 			first = path

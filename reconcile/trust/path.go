@@ -8,7 +8,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/vobox-reconcile/vobox-reconcile/reconcile/dn"
 	"github.com/vobox-reconcile/vobox-reconcile/reconcile/proxycert"
 )
 
@@ -82,7 +81,7 @@ func (p *path) candidates(nodes []*node) (out []*node, notes []string) {
 		}
 		out = append(out, n)
 	}
-	stored, notes := p.store.anchors(last.issuer)
+	stored, notes := p.store.anchors(last.issuerKey, last.cert.RawIssuer)
 	for _, n := range stored {
 		add(n)
 	}
@@ -104,26 +103,26 @@ func (p *path) noAnchor(last *node, notes []string) error {
 	}
 	if last.selfIssued() {
 		return refuse(IDNoAnchor, last.subject, "the self-signed certificate %s is not among the trust anchors in %s (looked for %s.0)", last.subject,
-			p.store.Certificates, hashes(last.issuer)[0])
+			p.store.Certificates, hashNames(last.issuerKey, last.cert.RawIssuer)[0])
 	}
 	why := ""
 	if len(notes) > 0 {
 		why = "; " + strings.Join(notes, "; ")
 	}
 	return refuse(IDNoAnchor, last.subject, "no trust anchor for issuer %s in %s (looked for %s.0)%s", last.issuer, p.store.Certificates,
-		hashes(last.issuer)[0], why)
+		hashNames(last.issuerKey, last.cert.RawIssuer)[0], why)
 }
 
 // anchors reads the CAs of that name from HASH.N, by the new hash or, if that has none, by the old. The notes tell of files
 // that could not be read.
-func (s *Store) anchors(name dn.Name) (out []*node, notes []string) {
-	for _, hash := range hashes(name) {
+func (s *Store) anchors(canonical string, der []byte) (out []*node, notes []string) {
+	for _, hash := range hashNames(canonical, der) {
 		numbered(s, hash+".", anchorTries, maxFile, parseAnchors, func(_ string, nodes []*node, err error) {
 			if err != nil {
 				notes = append(notes, err.Error())
 			}
 			for _, n := range nodes {
-				if n.subject.Equal(name) {
+				if n.subjectKey == canonical {
 					out = append(out, n)
 				}
 			}
@@ -142,7 +141,7 @@ func parseAnchors(data []byte) ([]*node, error) {
 		if err != nil {
 			return err
 		}
-		n := newNode(cert)
+		n := newSharedNode(cert)
 		n.anchor = true
 		out = append(out, n)
 		return nil

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -264,4 +265,30 @@ func TestOnlyWhatIsNeeded(t *testing.T) {
 	if _, err := g.store.VerifyChain(certs(newEEC(t, janeName, g.sub)), now); err != nil {
 		t.Error(err)
 	}
+}
+
+// TestConcurrent is for the race detector: one store, many chains, and files that change meanwhile.
+func TestConcurrent(t *testing.T) {
+	g := newVOGrid(t)
+	ac := g.ac(g.voms, nil)
+	write(t, filepath.Join(g.store.VOMSDir, "voms.pem"), pemOf(g.voms))
+	chain := certs(newProxy(t, g.jane, proxyKind{}), g.jane, g.sub)
+	var wg sync.WaitGroup
+	for range 4 {
+		wg.Go(func() {
+			for range 10 {
+				if _, err := g.store.VerifyChain(chain, now); err != nil {
+					t.Error(err)
+				}
+				if _, err := g.store.VerifyAC(ac, g.jane.cert, now); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	for range 10 {
+		g.crl(g.sub, -time.Hour, time.Hour)
+		g.addCA(g.root, "/DC=org/*")
+	}
+	wg.Wait()
 }

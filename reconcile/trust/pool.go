@@ -19,6 +19,8 @@ type node struct {
 	info            proxycert.Info
 	infoErr         error // from classifying; only proxies can have one
 	anchor          bool  // from the trust-anchor directory
+	hashes          [2]string
+	spelling        *spelling
 }
 
 func newNode(cert *x509.Certificate) *node {
@@ -29,6 +31,29 @@ func newNode(cert *x509.Certificate) *node {
 	}
 	n.info, n.infoErr = proxycert.Classify(cert)
 	return n
+}
+
+// newSharedNode makes a node that several goroutines may use.
+func newSharedNode(cert *x509.Certificate) *node {
+	n := newNode(cert)
+	n.hashNames()
+	n.spelled()
+	return n
+}
+
+// hashNames and spelled are made when first asked for.
+func (n *node) hashNames() [2]string {
+	if n.hashes[0] == "" {
+		n.hashes = hashNames(n.subjectKey, n.cert.RawSubject)
+	}
+	return n.hashes
+}
+
+func (n *node) spelled() *spelling {
+	if n.spelling == nil {
+		n.spelling = spell(n.subject)
+	}
+	return n.spelling
 }
 
 // kind is what people call such a certificate.

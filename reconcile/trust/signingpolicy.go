@@ -17,7 +17,7 @@ type SigningPolicy struct {
 // A policyEntry holds the rights of one or more principals.
 type policyEntry struct {
 	anybody bool
-	cas     []string
+	cas     []writtenName
 	rights  []policyRight
 }
 
@@ -25,7 +25,7 @@ type policyEntry struct {
 type policyRight struct {
 	negative bool
 	never    bool       // has a condition that cannot be met or is not understood
-	subjects [][]string // one element per line, all of which must hold; patterns of which one must match
+	subjects [][]string // one element per line, all of which must hold; folded patterns of which one must match
 }
 
 // ParseSigningPolicy reads the grammar of Globus's oldgaa library. Tokens are separated by white space, also line ends;
@@ -96,7 +96,7 @@ func (e *policyEntry) parsePrincipals(tokens []string) (rest []string, err error
 			return nil, fmt.Errorf("%s without authority and name", kind)
 		}
 		if kind == "access_id_CA" {
-			e.cas = append(e.cas, tokens[2])
+			e.cas = append(e.cas, newWrittenName(tokens[2]))
 		}
 		tokens = tokens[3:]
 	}
@@ -133,7 +133,7 @@ func policyPatterns(value string) ([]string, error) {
 		if strings.TrimSpace(value) == "" {
 			return nil, errors.New("cond_subjects without a pattern")
 		}
-		return []string{strings.TrimSpace(value)}, nil
+		return []string{foldName(strings.TrimSpace(value))}, nil
 	}
 	var out []string
 	for rest := strings.TrimSpace(value); rest != ""; rest = strings.TrimSpace(rest) {
@@ -142,7 +142,7 @@ func policyPatterns(value string) ([]string, error) {
 		if !ok || !closed || pattern == "" {
 			return nil, fmt.Errorf("cond_subjects with the unbalanced value %.80q", value)
 		}
-		out, rest = append(out, pattern), after
+		out, rest = append(out, foldName(pattern)), after
 	}
 	return out, nil
 }
@@ -197,9 +197,13 @@ func quotedToken(s string) (token, rest string, err error) {
 
 // Permits reports whether ca may sign subject. found tells whether the file speaks of ca at all.
 func (p *SigningPolicy) Permits(ca, subject dn.Name) (permitted, found bool) {
+	return p.permits(spell(ca), spell(subject))
+}
+
+func (p *SigningPolicy) permits(ca, subject *spelling) (permitted, found bool) {
 	denied := false
 	for _, e := range p.entries {
-		if !e.isAbout(ca) {
+		if !e.anybody && !slices.ContainsFunc(e.cas, func(w writtenName) bool { return w.is(ca) }) {
 			continue
 		}
 		found = true
@@ -215,19 +219,7 @@ func (p *SigningPolicy) Permits(ca, subject dn.Name) (permitted, found bool) {
 	return permitted && !denied, found
 }
 
-func (e policyEntry) isAbout(ca dn.Name) bool {
-	if e.anybody {
-		return true
-	}
-	for _, name := range e.cas {
-		if sameName(name, ca) {
-			return true
-		}
-	}
-	return false
-}
-
-func (r policyRight) holds(subject dn.Name) bool {
+func (r policyRight) holds(subject *spelling) bool {
 	if r.never || len(r.subjects) == 0 {
 		return false
 	}
@@ -239,24 +231,10 @@ func (r policyRight) holds(subject dn.Name) bool {
 	return true
 }
 
-// sameName reports whether text, in slash form of any generation of OpenSSL, is the name.
-func sameName(text string, name dn.Name) bool {
-	if text == name.String() || text == name.Legacy() {
-		return true
-	}
-	parsed, err := dn.Parse(text)
-	if err == nil && parsed.Equal(name) {
-		return true
-	}
-	folded := foldName(text)
-	return folded == foldName(name.String()) || folded == foldName(name.Legacy())
-}
-
 // matchesPattern matches the slash form of a subject, ignoring case and spellings of attribute names. Any * is any run of
 // characters, as for canl; in GSI only the last one is.
-func matchesPattern(pattern string, subject dn.Name) bool {
-	pattern = foldName(pattern)
-	return matchesWild(pattern, foldName(subject.String())) || matchesWild(pattern, foldName(subject.Legacy()))
+func matchesPattern(pattern string, subject *spelling) bool {
+	return matchesWild(pattern, subject.folded[0]) || matchesWild(pattern, subject.folded[1])
 }
 
 // matchesWild takes time in proportion to the product of both lengths at worst.
@@ -279,21 +257,4 @@ func matchesWild(pattern, s string) bool {
 		}
 	}
 	return strings.Trim(pattern[i:], "*") == ""
-}
-
-// foldName lower-cases ASCII and gives attributes that have several names one of them.
-func foldName(s string) string {
-	b := []byte(s)
-	for i, c := range b {
-		if 'A' <= c && c <= 'Z' {
-			b[i] = c + 'a' - 'A'
-		}
-	}
-	s = string(b)
-	for _, alias := range [...][2]string{{"/e=", "/emailaddress="}, {"/email=", "/emailaddress="}, {"/userid=", "/uid="}, {"/s=", "/st="}} {
-		if strings.Contains(s, alias[0]) {
-			s = strings.ReplaceAll(s, alias[0], alias[1])
-		}
-	}
-	return s
 }

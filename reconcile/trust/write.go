@@ -22,7 +22,7 @@ import (
 func WriteAnchor(dir string, ca *x509.Certificate, policySubjects []string) error {
 	name := subjectOf(ca)
 	block := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: ca.Raw})
-	for _, hash := range hashes(name) {
+	for _, hash := range hashNames(name.Canonical(), name.DER()) {
 		if err := writeNumbered(dir, hash+".", block); err != nil {
 			return fmt.Errorf("writing trust anchor %s: %w", name, err)
 		}
@@ -67,7 +67,7 @@ func formatNamespaces(ca dn.Name, subjects []string) string {
 // WriteCRL puts a CRL, DER, under both hashes of its CA, as HASH.r0, in place of the one before.
 func WriteCRL(dir string, ca *x509.Certificate, crlDER []byte) error {
 	block := pem.EncodeToMemory(&pem.Block{Type: "X509 CRL", Bytes: crlDER})
-	for _, hash := range hashes(subjectOf(ca)) {
+	for _, hash := range hashNames(subjectOf(ca).Canonical(), ca.RawSubject) {
 		if err := writeFile(filepath.Join(dir, hash+".r0"), block); err != nil {
 			return fmt.Errorf("writing CRL of %s: %w", subjectOf(ca), err)
 		}
