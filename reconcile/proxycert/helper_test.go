@@ -125,3 +125,13 @@ func delegate(t testing.TB, c *proxycert.Credential, key crypto.Signer, tmpl pro
 }
 
 func intp(n int) *int { return &n }
+
+func keyBits(k crypto.Signer) int {
+	switch p := k.Public().(type) {
+	case *rsa.PublicKey:
+		return p.N.BitLen()
+	case *ecdsa.PublicKey:
+		return p.Curve.Params().BitSize
+	}
+	return 0
+}
