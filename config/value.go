@@ -12,32 +12,41 @@ import (
 	"gopkg.in/yaml.v3"
 )
 
-// A form is a way text may look. Its pattern is compiled when it is first needed, since most commands read few forms.
+// A form is a way text may look. Its pattern is compiled when it is first needed. The forms of an everyday configuration
+// are recognised by a function instead, which says the same: compiling patterns was a tenth of a pass that has nothing to
+// do.
 type form struct {
 	pattern string // in the common subset of Go's and JSON Schema's regular expressions
 	is      string // what such text is, "a VO name"
 	example string
 	compile func() *regexp.Regexp
+	by      func(s string) bool // nil: the pattern
 }
 
 func newForm(pattern, is, example string) *form {
-	return &form{pattern, is, example, sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(pattern) })}
+	return &form{pattern: pattern, is: is, example: example, compile: sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(pattern) })}
+}
+
+// known sets the function that recognises a form.
+func (f *form) known(by func(s string) bool) *form {
+	f.by = by
+	return f
 }
 
 // Forms. Control characters are in none of them, so that no value can break a line of a log, a mail header or a script.
 var (
-	formLine     = newForm(`^[^\x00-\x1f\x7f-\x9f]+$`, "one line of text", "some text")
-	formAny      = newForm(`^[^\x00-\x1f\x7f-\x9f]*$`, "one line of text", "some text")
-	formVO       = newForm(`^[a-z0-9][a-z0-9._-]{0,254}$`, "a VO name (lower case letters, digits, dots and dashes)", "alice")
-	formAccount  = newForm(`^[A-Za-z_][A-Za-z0-9_.-]{0,254}$`, "an account name", "alicesgm")
-	formName     = newForm(`^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$`, "a name (letters, digits, dots, dashes and underscores, 64 at most)", "lcgadmin")
-	formVariable = newForm(`^[A-Za-z_][A-Za-z0-9_]*$`, "a variable name (letters, digits and underscores, no digit first)", "X509_USER_PROXY")
-	formPath     = newForm(`^[/~][^\x00-\x1f\x7f-\x9f]*$`, "an absolute path", "/etc/grid-security/hostcert.pem")
-	formServer   = newForm(`^`+hostPattern+`(:[0-9]{1,5})?(, *`+hostPattern+`(:[0-9]{1,5})?)*$`, "host or host:port", "myproxy.cern.ch")
+	formLine     = newForm(`^[^\x00-\x1f\x7f-\x9f]+$`, "one line of text", "some text").known(line)
+	formAny      = newForm(`^[^\x00-\x1f\x7f-\x9f]*$`, "one line of text", "some text").known(plain)
+	formVO       = newForm(`^[a-z0-9][a-z0-9._-]{0,254}$`, "a VO name (lower case letters, digits, dots and dashes)", "alice").known(word(isLowerOrDigit, isLowerOrDigit, "._-", 255))
+	formAccount  = newForm(`^[A-Za-z_][A-Za-z0-9_.-]{0,254}$`, "an account name", "alicesgm").known(word(isLetter, isAlnum, "_.-", 255))
+	formName     = newForm(`^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$`, "a name (letters, digits, dots, dashes and underscores, 64 at most)", "lcgadmin").known(word(isAlnum, isAlnum, "._-", 64))
+	formVariable = newForm(`^[A-Za-z_][A-Za-z0-9_]*$`, "a variable name (letters, digits and underscores, no digit first)", "X509_USER_PROXY").known(word(isLetter, isAlnum, "_", 0))
+	formPath     = newForm(`^[/~][^\x00-\x1f\x7f-\x9f]*$`, "an absolute path", "/etc/grid-security/hostcert.pem").known(beginning("/~"))
+	formServer   = newForm(`^`+hostPattern+`(:[0-9]{1,5})?(, *`+hostPattern+`(:[0-9]{1,5})?)*$`, "host or host:port", "myproxy.cern.ch").known(servers)
 	formSMTP     = newForm(`^`+hostPattern+`(:[0-9]{1,5})?$`, "host or host:port", "localhost:25")
 	formListen   = newForm(`^(`+hostPattern+`)?:[0-9]{1,5}$`, "host:port", "127.0.0.1:9555")
-	formDN       = newForm(`^/[^\x00-\x1f\x7f-\x9f]*=[^\x00-\x1f\x7f-\x9f]*$`, "a DN in slash form", "/DC=ch/DC=cern/OU=Organic Units/OU=Users/CN=jdoe/CN=123456/CN=Jane Doe")
-	formFQAN     = newForm(`^/[^\x00-\x1f\x7f-\x9f]*$`, "an FQAN", "/alice/Role=lcgadmin")
+	formDN       = newForm(`^/[^\x00-\x1f\x7f-\x9f]*=[^\x00-\x1f\x7f-\x9f]*$`, "a DN in slash form", "/DC=ch/DC=cern/OU=Organic Units/OU=Users/CN=jdoe/CN=123456/CN=Jane Doe").known(slashDN)
+	formFQAN     = newForm(`^/[^\x00-\x1f\x7f-\x9f]*$`, "an FQAN", "/alice/Role=lcgadmin").known(beginning("/"))
 	formUnit     = newForm(`^[A-Za-z0-9:_.\\@-]{1,255}$`, "the name of a systemd unit", "jalien.service")
 	formMail     = newForm(`^[A-Za-z0-9.!#$%&'*+/=?^_{|}~-]+@[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?$`, "a mail address", "vobox-admin@example.org")
 	formURL      = newForm(`^https?://[!-~]+$`, "a URL that begins with https:// or http://", "https://chat.example.org/hooks/vobox")
@@ -49,7 +58,12 @@ var (
 
 const hostPattern = `([A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9A-Fa-f:.]+\])`
 
-func (f *form) matches(s string) bool { return f.compile().MatchString(s) }
+func (f *form) matches(s string) bool {
+	if f.by != nil {
+		return f.by(s)
+	}
+	return f.compile().MatchString(s)
+}
 
 // text is a string. check, if any, is called once everything is read, and may replace the value.
 type text struct {
