@@ -14,6 +14,7 @@ package attrcert
 
 import (
 	"bytes"
+	"crypto/rsa"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/asn1"
@@ -37,7 +38,8 @@ const (
 	maxCerts   = 16   // in the AA certificate chain
 	maxTargets = 256
 	maxFQANLen = 1024
-	maxSerial  = 20 // octets; RFC 5755 section 4.2.5, and VOMS refuses longer ones
+	maxRSABits = 16384 // of a signer that the AC may have brought itself; a longer key costs minutes
+	maxSerial  = 20    // octets; RFC 5755 section 4.2.5, and VOMS refuses longer ones
 )
 
 // ErrNoAC is returned (wrapped) for a VOMS extension that is there but holds no attribute certificate.
@@ -156,6 +158,9 @@ func (ac *AC) HeldBy(eec *x509.Certificate) bool {
 func (ac *AC) CheckSignature(signer *x509.Certificate) error {
 	if ac.SignatureAlgorithm == x509.UnknownSignatureAlgorithm {
 		return errors.New("attrcert: checking signature: unknown signature algorithm")
+	}
+	if k, ok := signer.PublicKey.(*rsa.PublicKey); ok && k.N.BitLen() > maxRSABits {
+		return fmt.Errorf("attrcert: checking signature: the signer's RSA key of %d bits is longer than the %d that are checked", k.N.BitLen(), maxRSABits)
 	}
 	if err := signer.CheckSignature(ac.SignatureAlgorithm, ac.RawInfo, ac.Signature); err != nil {
 		return fmt.Errorf("attrcert: checking signature: %w", err)

@@ -32,6 +32,9 @@ type ACResult struct {
 // certificate: time within five minutes at both ends, holder, FQANs of the VO, extensions, and the signer, whose own chain
 // must verify against the trust anchors with its signing policy and CRL. A refusal is an *Error.
 func (s *Store) VerifyAC(ac *attrcert.AC, eec *x509.Certificate, now time.Time) (*ACResult, error) {
+	if ac == nil || eec == nil {
+		return nil, &Error{ID: IDMalformed, Msg: "there is no attribute certificate, or no certificate that it could be about"}
+	}
 	about := subjectOf(eec)
 	if err := checkACTime(ac, about, now); err != nil {
 		return nil, err

@@ -116,6 +116,10 @@ func TestVerifyACHolder(t *testing.T) {
 	renewed := newEEC(t, janeName, g.sub) // another serial number
 	_, err = g.store.VerifyAC(ac, renewed.cert, now)
 	wantError(t, err, trust.IDACHolder)
+	_, err = g.store.VerifyAC(ac, nil, now)
+	wantError(t, err, trust.IDMalformed)
+	_, err = g.store.VerifyAC(nil, g.jane.cert, now)
+	wantError(t, err, trust.IDMalformed)
 }
 
 func TestVerifyACForged(t *testing.T) {

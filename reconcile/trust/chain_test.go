@@ -2,6 +2,7 @@ package trust_test
 
 import (
 	"bytes"
+	"crypto/rsa"
 	"crypto/x509"
 	"encoding/asn1"
 	"math/big"
@@ -62,6 +63,7 @@ func TestEndsWith(t *testing.T) {
 		{"proxy", newProxy(t, host, proxyKind{}, valid(0, time.Hour)), []*entity{host}, time.Hour, "the proxy certificate /DC=org/DC=gridtest/CN=host.example.org/CN=12345678"},
 		{"host", newProxy(t, host, proxyKind{}, valid(0, 9*time.Hour)), []*entity{host}, 3 * time.Hour, "the host certificate /DC=org/DC=gridtest/CN=host.example.org"},
 		{"together", newProxy(t, host, proxyKind{}, valid(0, 3*time.Hour)), []*entity{host}, 3 * time.Hour, "the host certificate /DC=org/DC=gridtest/CN=host.example.org"},
+		{"person with a dot", newEEC(t, "/DC=org/DC=gridtest/CN=jane.doe", g.sub, valid(-time.Hour, time.Hour)), nil, time.Hour, "the user certificate /DC=org/DC=gridtest/CN=jane.doe"},
 		{"CA", newEEC(t, janeName, short), nil, 2 * time.Hour, "the CA certificate /DC=org/DC=gridtest/CN=Short CA"},
 	} {
 		r, err := g.store.VerifyChain(certs(append(tt.also, tt.leaf)...), now)
@@ -302,4 +304,16 @@ func TestIdentityIsTheEECs(t *testing.T) {
 	if err != nil || !r.Identity.Equal(dn.MustFromDER(jane.cert.RawSubject)) || r.Type != proxycert.Legacy {
 		t.Errorf("got %+v, %v", r, err)
 	}
+}
+
+// TestHugeKey: a chain brings the keys that it is checked with, and one of a million bits would take hours.
+func TestHugeKey(t *testing.T) {
+	g := newGrid(t)
+	jane := newEEC(t, janeName, g.sub)
+	proxy := newProxy(t, jane, proxyKind{})
+	huge := new(x509.Certificate)
+	*huge = *jane.cert
+	huge.PublicKey = &rsa.PublicKey{N: new(big.Int).Lsh(big.NewInt(1), 1<<20), E: 65537}
+	_, err := g.store.VerifyChain([]*x509.Certificate{proxy.cert, huge}, now)
+	wantError(t, err, trust.IDSignature, "1048577 bits")
 }

@@ -63,10 +63,23 @@ func (n *node) kind() string {
 		return "proxy certificate"
 	case n.info.Type == proxycert.CA || n.anchor:
 		return "CA certificate"
-	case len(n.cert.DNSNames) > 0 || len(n.cert.IPAddresses) > 0 || len(hostCNs(n.subject)) > 0:
+	case n.isHost():
 		return "host certificate"
 	}
 	return "user certificate"
+}
+
+// isHost guesses by a name in subjectAltName, or a CN like host/NAME or one with two dots; people are called jane.doe.
+func (n *node) isHost() bool {
+	if len(n.cert.DNSNames) > 0 || len(n.cert.IPAddresses) > 0 {
+		return true
+	}
+	for _, cn := range commonNames(n.subject) {
+		if len(hostCNs(n.subject)) > 0 && (strings.Contains(cn, "/") || strings.Count(cn, ".") >= 2) {
+			return true
+		}
+	}
+	return false
 }
 
 // selfIssued reports whether subject and issuer are the same name.

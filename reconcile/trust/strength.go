@@ -16,6 +16,10 @@ type signatureKey [sha256.Size]byte
 // checkSignature verifies that issuer's key signed n. Good ones are remembered: most of the work for many proxies of one
 // user, or for one proxy again and again, are the same few signatures.
 func (s *Store) checkSignature(n, issuer *node) error {
+	if k, ok := issuer.cert.PublicKey.(*rsa.PublicKey); ok && k.N.BitLen() > maxRSABits {
+		return refuse(IDSignature, n.subject, "the signature of the %s %s is not checked: the RSA key of %s has %d bits, more than %d", n.kind(), n.subject,
+			issuer.subject, k.N.BitLen(), maxRSABits)
+	}
 	h := sha256.New()
 	h.Write(n.cert.Raw) // a DER element, so that it says itself where it ends
 	h.Write(issuer.cert.RawSubjectPublicKeyInfo)

@@ -41,6 +41,7 @@ const (
 	maxDepth     = 20 // certificates of a path, proxies, EEC and CAs together
 	maxTries     = 64 // signatures checked in search of one path
 	minRSABits   = 2048
+	maxRSABits   = 16384 // of a signer; checking costs the third power of the length
 )
 
 // A CRLMode is one of the configuration's trust.crl values.
