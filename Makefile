@@ -31,13 +31,13 @@ fuzz: ## every fuzz target for FUZZTIME (10s)
 		go test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) "$$dir" </dev/null || exit 1; \
 	done
 
-bench: ## times as ratios to the real tools, measured in the same run
+bench: build ## times as ratios to the real tools, measured in the same run
 	@.ci/setup
-	go run ./cmd/vobox-bench
+	go run ./reconcile/internal/bench
 
 demo: build ## a sandbox grid, and the main job through its life in it
 	CGO_ENABLED=0 go build -trimpath -o bin/ ./cmd/vobox-sandbox
-	./examples/demo/run.sh
+	./examples/demo.sh
 
 cover: ## coverage of all packages by all tests, in build/cover.html
 	@mkdir -p build

@@ -31,7 +31,6 @@ type run struct {
 	mu       sync.Mutex // guards seen.Credentials and seen.creds while renewals go on, and what follows
 	outcomes []Outcome
 	settled  []chan struct{} // closed when the outcome of the step is there
-	notes    []plan.Alert    // what renewals found out
 	places   chan struct{}
 	ends     map[string]time.Time // effective ends of renewed credentials, by step id
 }
@@ -315,36 +314,38 @@ func (r *run) touched(svc plan.Service) bool {
 
 func (r *run) report() *Report {
 	rep := &Report{Outcomes: r.outcomes}
+	now := plan.Compute(r.want, r.seen.Observed, r.Now(), plan.Options{NoRestart: true})
 	for _, a := range r.plan.Alerts {
-		if !r.overtaken(a) {
+		if !r.asked(a.Subject) {
 			rep.Alerts = append(rep.Alerts, a)
 		}
 	}
-	rep.Alerts = append(rep.Alerts, r.notes...)
+	for _, a := range now.Alerts { // what renewals found out overtakes what the plan knew
+		if r.asked(a.Subject) {
+			rep.Alerts = append(rep.Alerts, a)
+		}
+	}
 	for _, o := range r.outcomes {
 		if o.Result == Failed {
 			rep.Alerts = append(rep.Alerts, r.failureAlert(o))
 		}
 	}
-	rep.NextLook = r.nextLook(rep)
+	rep.NextLook = r.nextLook(rep, now.NextLook)
 	return rep
 }
 
-// overtaken reports whether an alert of the plan is about a credential that has been renewed since: what was found out
-// anew stands in the notes.
-func (r *run) overtaken(a plan.Alert) bool {
+// asked reports whether a credential of that name was renewed, or a renewal was tried.
+func (r *run) asked(name string) bool {
 	return slices.ContainsFunc(r.outcomes, func(o Outcome) bool {
-		return o.Step.Action == plan.Renew && o.Step.Target == a.Subject && o.Result == Done
+		return o.Step.Action == plan.Renew && o.Step.Target == name && (o.Result == Done || o.Result == Failed)
 	})
 }
 
 // retryLook is how soon a pass that failed is worth another one.
 const retryLook = 15 * time.Minute
 
-func (r *run) nextLook(rep *Report) time.Time {
+func (r *run) nextLook(rep *Report, next time.Time) time.Time {
 	now := r.Now()
-	after := plan.Compute(r.want, r.seen.Observed, now, plan.Options{NoRestart: true})
-	next := after.NextLook
 	for _, s := range r.plan.Steps {
 		if !s.NotBefore.IsZero() && (next.IsZero() || s.NotBefore.Before(next)) {
 			next = s.NotBefore

@@ -304,8 +304,8 @@ func TestNeverWorse(t *testing.T) {
 		{name: "MyProxy certifies another key", mp: gridtest.Fault{Kind: gridtest.WrongKey}, id: "MP-PROTO"},
 		{name: "MyProxy answers garbage", mp: gridtest.Fault{Kind: gridtest.Garbage, Stage: gridtest.AtRequest}, id: "MP-PROTO"},
 		{name: "MyProxy gives half a lifetime", mp: gridtest.Fault{Kind: gridtest.Shorten, Lifetime: 12 * time.Hour}, id: "NEVER-WORSE"},
-		{name: "VOMS signs with another key", vo: gridtest.Fault{Kind: gridtest.WrongSignature}, id: "NEVER-WORSE"},
-		{name: "VOMS names another holder", vo: gridtest.Fault{Kind: gridtest.WrongIdentity}, id: "NEVER-WORSE"},
+		{name: "VOMS signs with another key", vo: gridtest.Fault{Kind: gridtest.WrongSignature}, id: "VO-AC"},
+		{name: "VOMS names another holder", vo: gridtest.Fault{Kind: gridtest.WrongIdentity}, id: "VO-HOLDER"},
 		{name: "VOMS does not know the user", vo: gridtest.Fault{Kind: gridtest.UnknownVO}, id: "VO-UNKNOWN"},
 		{name: "VOMS gives an AC without life", vo: gridtest.Fault{Kind: gridtest.ZeroLifetime}, id: "NEVER-WORSE"},
 	} {

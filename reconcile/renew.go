@@ -1,12 +1,11 @@
 package reconcile
 
 import (
-	"context"
+	"cmp"
 	"errors"
 	"fmt"
 	"path/filepath"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/cenkalti/backoff/v5"
@@ -15,16 +14,15 @@ import (
 	"github.com/vobox-reconcile/vobox-reconcile/reconcile/credfile"
 	"github.com/vobox-reconcile/vobox-reconcile/reconcile/dn"
 	"github.com/vobox-reconcile/vobox-reconcile/reconcile/issue"
-	"github.com/vobox-reconcile/vobox-reconcile/reconcile/myproxy"
 	"github.com/vobox-reconcile/vobox-reconcile/reconcile/plan"
 	"github.com/vobox-reconcile/vobox-reconcile/reconcile/proxycert"
-	"github.com/vobox-reconcile/vobox-reconcile/reconcile/service"
-	"github.com/vobox-reconcile/vobox-reconcile/reconcile/trust"
-	"github.com/vobox-reconcile/vobox-reconcile/reconcile/voms"
 )
 
 // A WorseError says why a new credential was not taken: the old file stays, byte for byte.
-type WorseError struct{ Why string }
+type WorseError struct {
+	ID  string // NEVER-WORSE, or the id of what is wrong with the new credential
+	Why string
+}
 
 func (e *WorseError) Error() string { return "the new credential was not taken: " + e.Why }
 
@@ -51,7 +49,7 @@ func (r *run) renewStep(s plan.Step) error {
 	old := r.seen.Credentials[want.Name]
 	r.mu.Unlock()
 	if why := worse(st, old, now); why != "" {
-		return &WorseError{why}
+		return &WorseError{ID: cmp.Or(st.FaultID, "NEVER-WORSE"), Why: why}
 	}
 	return r.put(s, want, issued, st, old)
 }
@@ -73,10 +71,11 @@ func worse(fresh, old plan.CredentialState, now time.Time) string {
 // granted keeps what was granted: it moves the next renewal and is told about, whether or not the credential is taken.
 func (r *run) granted(want plan.Credential, issued *issue.Issued, st plan.CredentialState, now time.Time) {
 	g := issued.Grant
-	if left := st.EffectiveEnd.Sub(now); g.Limit == plan.LimitNone && left < g.Asked-plan.Slack(g.Asked) {
-		g.Granted, g.Limit = left, plan.LimitCert
+	g.Time, g.Granted = now.UTC(), st.EffectiveEnd.Sub(now)
+	if g.Granted < min(g.Proxy.Granted, g.Asked)-plan.Slack(g.Asked) && g.AC.Limit == plan.LimitNone {
+		// Neither server said so: what ends earlier is a certificate that the credential hangs on.
+		g.AC = plan.Share{Granted: g.Granted, Limit: plan.LimitSigner}
 	}
-	g.Time = now.UTC()
 	err := r.seen.state.change(r.want, func(s *state) { s.Grants[want.Name] = g })
 	if err != nil {
 		r.Log.Warn().Err(err).Str("credential", want.Name).Msg("what was granted is not on record")
@@ -116,12 +115,6 @@ func (r *run) put(s plan.Step, want plan.Credential, issued *issue.Issued, st, o
 	r.seen.Credentials[want.Name] = st
 	r.seen.creds[want.Name] = issued.Credential
 	r.ends[s.ID] = st.EffectiveEnd.UTC()
-	after := plan.Compute(r.want, r.seen.Observed, r.Now(), plan.Options{NoRestart: true})
-	for _, a := range after.Alerts {
-		if a.Subject == want.Name {
-			r.notes = append(r.notes, a)
-		}
-	}
 	return nil
 }
 
@@ -225,64 +218,4 @@ type NoMachineProxyError struct{ Path, Cause string }
 
 func (e *NoMachineProxyError) Error() string {
 	return fmt.Sprintf("the machine proxy %s cannot be used: %s", e.Path, e.Cause)
-}
-
-// failureAlert explains a failed step: id, cause, remedy and where to type it, and how long the old credential still lasts.
-func (r *run) failureAlert(o Outcome) plan.Alert {
-	a := plan.Alert{ID: "STEP", Severity: plan.Critical, Subject: o.Step.Target, Message: o.Err.Error(), Where: "VO-Box",
-		Remedy: "mend the cause, then run vobox-reconcile"}
-	explain(o.Err, &a)
-	if o.Step.Action != plan.Renew {
-		return a
-	}
-	r.mu.Lock()
-	st := r.seen.Credentials[o.Step.Target]
-	r.mu.Unlock()
-	if now := r.Now(); st.Usable(now) {
-		a.Severity = plan.Warning
-		a.Message += fmt.Sprintf("; the one that is there lasts until %s, %s from now", plan.Clock(st.EffectiveEnd), plan.Span(st.EffectiveEnd.Sub(now)))
-	}
-	return a
-}
-
-// explain takes id, cause and remedy from the error of the package that knows them.
-func explain(err error, a *plan.Alert) {
-	var (
-		mp    *myproxy.Error
-		vo    *voms.Error
-		tr    *trust.Error
-		is    *issue.Error
-		svc   *service.Error
-		none  *NoMachineProxyError
-		worse *WorseError
-	)
-	fill := func(id, cause, remedy, where string) {
-		a.ID = id
-		if cause != "" {
-			a.Message += " (" + cause + ")"
-		}
-		if remedy != "" {
-			a.Remedy, a.Where = remedy, where
-		}
-	}
-	switch {
-	case errors.As(err, &mp):
-		fill(mp.ID, mp.Cause, mp.Remedy, mp.Where)
-	case errors.As(err, &vo):
-		fill(vo.ID, vo.Cause, vo.Remedy, vo.Where)
-	case errors.As(err, &is):
-		fill(is.ID, "", is.Remedy, is.Where)
-	case errors.As(err, &tr):
-		fill(tr.ID, "", "check the trust anchors and CRLs (fetch-crl)", "site admin")
-	case errors.As(err, &none):
-		fill("HOST-PROXY", "", "run vobox-reconcile as root, or ask the site admin to renew the machine proxy", "site admin")
-	case errors.As(err, &svc):
-		a.ID, a.Remedy = "SVC-"+strings.ToUpper(string(svc.Phase)), "run the command by hand as the service account and mend what it complains about"
-	case errors.As(err, &worse):
-		fill("NEVER-WORSE", "", "", "")
-	case errors.Is(err, atomicfile.ErrLink):
-		fill("FILE-LINK", "", "replace the symbolic link by a file or directory of its own", "VO-Box")
-	case errors.Is(err, context.DeadlineExceeded):
-		fill("TIMEOUT", "", "run vobox-reconcile again", "VO-Box")
-	}
 }

@@ -41,8 +41,8 @@ type Authority struct {
 // An Issued is a new credential and how it compares with what was asked.
 type Issued struct {
 	Credential *proxycert.Credential
-	Grant      plan.Grant
-	Warnings   []string // texts of the servers
+	Grant      plan.Grant // Granted is for the caller to say, who verifies the whole
+	Warnings   []string   // texts of the servers
 }
 
 // Issue obtains the credential that want describes. It verifies nothing but that the pieces fit: whether the result is
@@ -110,17 +110,17 @@ func (i *Issuer) base(ctx context.Context, want plan.Credential, a Authority) (*
 	if c := want.Source.Certificate; c != nil {
 		base, err := credfile.LoadPair(c.Cert, c.Key, passphraseFile(c.PassphraseFile))
 		if err != nil {
-			return nil, plan.Grant{}, &Error{ID: "HOST-CERT", Err: err, Where: "site admin",
+			return nil, plan.Grant{}, &Error{ID: certID(want), Err: err, Where: "site admin",
 				Remedy: fmt.Sprintf("check %s and %s: owner, mode 0400 or 0600, and that they belong together", c.Cert, c.Key)}
 		}
 		if !now.Before(base.NotAfter()) {
-			return nil, plan.Grant{}, &Error{ID: "HOST-CERT", Where: "site admin",
+			return nil, plan.Grant{}, &Error{ID: certID(want), Where: "site admin",
 				Err:    fmt.Errorf("the certificate %s expired on %s", c.Cert, plan.Clock(base.NotAfter())),
 				Remedy: "ask your CA for a new certificate and install it as " + c.Cert}
 		}
-		g := plan.Grant{Time: now, Asked: want.Lifetime, Granted: want.Lifetime}
+		g := plan.Grant{Time: now, Asked: want.Lifetime, Proxy: plan.Share{Granted: want.Lifetime}}
 		if left := base.NotAfter().Sub(now); left < want.Lifetime {
-			g.Granted, g.Limit = left, plan.LimitCert
+			g.Proxy = plan.Share{Granted: left, Limit: plan.LimitCert}
 		}
 		return base, g, nil
 	}
@@ -129,6 +129,14 @@ func (i *Issuer) base(ctx context.Context, want plan.Credential, a Authority) (*
 		return nil, plan.Grant{}, err
 	}
 	return base, delegatedGrant(base, want.Lifetime, now), nil
+}
+
+// certID is the id of faults of the certificate on the box.
+func certID(want plan.Credential) string {
+	if want.Kind == plan.Machine {
+		return "HOST-CERT"
+	}
+	return "ROBOT-CERT"
 }
 
 // delegated asks the MyProxy servers, one after the other where one does not answer.
@@ -194,23 +202,23 @@ func checkIdentity(cred *proxycert.Credential, want plan.Credential, server stri
 // chain above it (which is about to end), or it is not (so the server was told to give no more, by -t or its own maximum).
 func delegatedGrant(c *proxycert.Credential, asked time.Duration, now time.Time) plan.Grant {
 	end := c.NotAfter()
-	g := plan.Grant{Time: now, Asked: asked, Granted: end.Sub(now)}
+	g := plan.Grant{Time: now, Asked: asked, Proxy: plan.Share{Granted: end.Sub(now)}}
 	for _, cert := range c.Chain[1:] {
 		if g.StoredEnd.IsZero() || cert.NotAfter.Before(g.StoredEnd) {
 			g.StoredEnd = cert.NotAfter
 		}
 	}
-	if g.Granted >= asked-plan.Slack(asked) {
+	if g.Proxy.Granted >= asked-plan.Slack(asked) {
 		return g
 	}
 	const same = time.Minute
 	switch eec := c.EEC(); {
 	case g.StoredEnd.IsZero() || g.StoredEnd.Sub(end) > same:
-		g.Limit = plan.LimitStored
+		g.Proxy.Limit = plan.LimitStored
 	case eec != nil && eec.NotAfter.Sub(g.StoredEnd).Abs() <= same:
-		g.Limit = plan.LimitCert
+		g.Proxy.Limit = plan.LimitCert
 	default:
-		g.Limit = plan.LimitEnd
+		g.Proxy.Limit = plan.LimitEnd
 	}
 	return g
 }
@@ -241,9 +249,10 @@ func (i *Issuer) attributes(ctx context.Context, want plan.Credential, base *pro
 		return nil, fmt.Errorf("reading the attribute certificate of %s: %w", resp.Server.Host, err)
 	}
 	out.Warnings = append(out.Warnings, resp.Warnings...)
-	if granted := ac.NotAfter.Sub(now); granted < lifetime-plan.Slack(lifetime) {
-		out.Grant.Granted, out.Grant.Limit = granted, plan.LimitAC
-		out.Grant.ACServer = resp.Server.Host
+	out.Grant.ACServer = resp.Server.Host
+	out.Grant.AC.Granted = ac.NotAfter.Sub(now)
+	if out.Grant.AC.Granted < lifetime-plan.Slack(lifetime) {
+		out.Grant.AC.Limit = plan.LimitAC
 	}
 	return ac, nil
 }

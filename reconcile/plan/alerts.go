@@ -32,7 +32,7 @@ func (c *computer) credentialAlerts(cred Credential, st CredentialState) {
 	} else {
 		c.userAlerts(cred, st)
 	}
-	c.grantAlert(cred, st)
+	c.grantAlerts(cred, st)
 }
 
 func (c *computer) machineAlerts(cred Credential, st CredentialState) {
@@ -76,7 +76,7 @@ func (c *computer) userAlerts(cred Credential, st CredentialState) {
 			Where:   "VO-Box"})
 	}
 	mp := cred.Source.MyProxy
-	if mp == nil || st.Grant == nil || st.Grant.StoredEnd.IsZero() || st.Grant.Limit == LimitEnd {
+	if mp == nil || st.Grant == nil || st.Grant.StoredEnd.IsZero() || st.Grant.Proxy.Limit != LimitNone && st.Grant.Proxy.Limit != LimitStored {
 		return
 	}
 	if left := st.Grant.StoredEnd.Sub(c.now); left < mp.AlertBelow {
@@ -93,23 +93,34 @@ func endsIn(t, now time.Time) string {
 	return fmt.Sprintf("ends on %s, in %s", Clock(t), Span(t.Sub(now)))
 }
 
-// grantAlert tells that the servers gave less than was asked, and which of them it was.
-func (c *computer) grantAlert(cred Credential, st CredentialState) {
+// grantAlerts tell that the servers gave less than was asked, and which of them it was.
+func (c *computer) grantAlerts(cred Credential, st CredentialState) {
 	g := st.Grant
 	if !g.short() || g.Asked != cred.Lifetime {
 		return
 	}
-	a := Alert{Severity: Warning, Subject: cred.Name}
-	gave := fmt.Sprintf("%s of the %s asked were granted", Span(g.Granted.Round(time.Minute)), Span(g.Asked))
-	switch g.Limit {
+	for _, share := range []Share{g.Proxy, g.AC} {
+		if share.Limit == LimitNone {
+			continue
+		}
+		a := Alert{Severity: Warning, Subject: cred.Name}
+		gave := fmt.Sprintf("%s of the %s asked were granted", Span(share.Granted.Round(time.Minute)), Span(g.Asked))
+		c.explainGrant(&a, gave, cred, st, share)
+		c.alert(a)
+	}
+}
+
+func (c *computer) explainGrant(a *Alert, gave string, cred Credential, st CredentialState, share Share) {
+	g, mp := st.Grant, cred.Source.MyProxy
+	switch share.Limit {
 	case LimitStored:
 		a.ID, a.Where = "MP-T12", "LCG-UI"
-		a.Message = fmt.Sprintf("%s: the credential on %s was stored with -t %s", gave, cred.Source.MyProxy.Server, hours(g.Granted))
-		a.Remedy = StoreCommand(*cred.Source.MyProxy, cred.Lifetime)
+		a.Message = fmt.Sprintf("%s: the credential on %s was stored with -t %s", gave, mp.Server, hours(share.Granted))
+		a.Remedy = StoreCommand(*mp, cred.Lifetime)
 	case LimitEnd:
 		a.ID, a.Where = "MP-SHORT", "LCG-UI"
-		a.Message = fmt.Sprintf("%s: the credential stored on %s %s", gave, cred.Source.MyProxy.Server, endsIn(g.StoredEnd, c.now))
-		a.Remedy = StoreCommand(*cred.Source.MyProxy, cred.Lifetime)
+		a.Message = fmt.Sprintf("%s: the credential stored on %s %s", gave, mp.Server, endsIn(g.StoredEnd, c.now))
+		a.Remedy = StoreCommand(*mp, cred.Lifetime)
 	case LimitCert:
 		a.ID, a.Where = "MP-SHORT", "LCG-UI"
 		a.Message = fmt.Sprintf("%s: the user certificate %s", gave, endsIn(st.UserCertEnd, c.now))
@@ -118,16 +129,19 @@ func (c *computer) grantAlert(cred Credential, st CredentialState) {
 			a.ID, a.Where = "HOST-CERT", "site admin"
 			a.Message = fmt.Sprintf("%s: the host certificate %s", gave, endsIn(st.Source.NotAfter, c.now))
 			a.Remedy = "ask your CA for a new host certificate and install it as " + st.Source.Path
-		} else if cred.Source.MyProxy != nil {
-			a.Remedy += ", then " + StoreCommand(*cred.Source.MyProxy, cred.Lifetime)
+		} else if mp != nil {
+			a.Remedy += ", then " + StoreCommand(*mp, cred.Lifetime)
 		}
 	case LimitAC:
 		a.ID, a.Where = "VO-ACSHORT", "VO manager"
 		a.Message = fmt.Sprintf("%s: the VOMS server %s allows no longer attribute certificates", gave, g.ACServer)
 		a.Remedy = fmt.Sprintf("ask the VO manager of %s to raise the maximum to %s, or set CE_PROXYTHRESHOLD below %d seconds in CE.env",
 			cred.VO, Span(g.Asked), int(Threshold(cred, g)/time.Second))
+	case LimitSigner:
+		a.ID, a.Where = "VO-SIGNER", "VO manager"
+		a.Message = fmt.Sprintf("%s: %s ends on %s", gave, st.EndsWith, Clock(st.EffectiveEnd))
+		a.Remedy = "ask the VO manager of " + cred.VO + " when the VOMS server gets its new certificate"
 	}
-	c.alert(a)
 }
 
 func hours(d time.Duration) string {

@@ -127,14 +127,14 @@ func TestCompute(t *testing.T) {
 			set: func(_ *plan.Desired, h plan.Observed) {
 				cred(h, "lcgadmin", func(s *plan.CredentialState) {
 					s.EffectiveEnd = now.Add(11*time.Hour + 40*time.Minute)
-					s.Grant = &plan.Grant{Asked: 48 * time.Hour, Granted: 12 * time.Hour, Limit: plan.LimitStored}
+					s.Grant = &plan.Grant{Asked: 48 * time.Hour, Granted: 12 * time.Hour, Proxy: plan.Share{Granted: 12 * time.Hour, Limit: plan.LimitStored}}
 				})
 			}},
 		{name: "a short grant does not let the proxy run low",
 			set: func(_ *plan.Desired, h plan.Observed) {
 				cred(h, "lcgadmin", func(s *plan.CredentialState) {
 					s.EffectiveEnd = now.Add(11*time.Hour + 20*time.Minute)
-					s.Grant = &plan.Grant{Asked: 48 * time.Hour, Granted: 12 * time.Hour, Limit: plan.LimitStored}
+					s.Grant = &plan.Grant{Asked: 48 * time.Hour, Granted: 12 * time.Hour, Proxy: plan.Share{Granted: 12 * time.Hour, Limit: plan.LimitStored}}
 				})
 			},
 			steps: []string{"renew/proxy/lcgadmin: the attribute certificate has 11h20m left, renewed below 11h30m as only 12h of 48h were granted"}},
@@ -142,7 +142,7 @@ func TestCompute(t *testing.T) {
 			set: func(_ *plan.Desired, h plan.Observed) {
 				cred(h, "lcgadmin", func(s *plan.CredentialState) {
 					s.EffectiveEnd = now.Add(40 * time.Hour)
-					s.Grant = &plan.Grant{Asked: 24 * time.Hour, Granted: 12 * time.Hour, Limit: plan.LimitStored}
+					s.Grant = &plan.Grant{Asked: 24 * time.Hour, Granted: 12 * time.Hour, Proxy: plan.Share{Granted: 12 * time.Hour, Limit: plan.LimitStored}}
 				})
 			},
 			steps: []string{"renew/proxy/lcgadmin: the attribute certificate has 40h left, renewed below 46h"}},
@@ -235,16 +235,16 @@ func TestAlerts(t *testing.T) {
 		id, message string
 		remedy      string
 	}{
-		{"stored with -t 12", grant(plan.Grant{Granted: 12 * time.Hour, Limit: plan.LimitStored}), "MP-T12",
+		{"stored with -t 12", grant(plan.Grant{Granted: 12 * time.Hour, Proxy: plan.Share{Granted: 12 * time.Hour, Limit: plan.LimitStored}}), "MP-T12",
 			"12h of the 48h asked were granted: the credential on px.example.org:7512 was stored with -t 12",
 			"myproxy-init -s px.example.org -d -n -t 48 -c 3000"},
-		{"stored credential ends", grant(plan.Grant{Granted: 6 * time.Hour, Limit: plan.LimitEnd, StoredEnd: now.Add(6 * time.Hour)}), "MP-SHORT",
+		{"stored credential ends", grant(plan.Grant{Granted: 6 * time.Hour, Proxy: plan.Share{Granted: 6 * time.Hour, Limit: plan.LimitEnd}, StoredEnd: now.Add(6 * time.Hour)}), "MP-SHORT",
 			"6h of the 48h asked were granted: the credential stored on px.example.org:7512 ends on 2026-11-22 05:00 UTC, in 6h",
 			"myproxy-init -s px.example.org -d -n -t 48 -c 3000"},
-		{"user certificate ends", grant(plan.Grant{Granted: 6 * time.Hour, Limit: plan.LimitCert}), "MP-SHORT",
+		{"user certificate ends", grant(plan.Grant{Granted: 6 * time.Hour, Proxy: plan.Share{Granted: 6 * time.Hour, Limit: plan.LimitCert}}), "MP-SHORT",
 			"6h of the 48h asked were granted: the user certificate ends on 2026-11-22 05:00 UTC, in 6h",
 			"get a new certificate from your CA, then myproxy-init -s px.example.org -d -n -t 48 -c 3000"},
-		{"VOMS maximum", grant(plan.Grant{Granted: 24 * time.Hour, Limit: plan.LimitAC, ACServer: "voms.example.org"}), "VO-ACSHORT",
+		{"VOMS maximum", grant(plan.Grant{Granted: 24 * time.Hour, AC: plan.Share{Granted: 24 * time.Hour, Limit: plan.LimitAC}, ACServer: "voms.example.org"}), "VO-ACSHORT",
 			"24h of the 48h asked were granted: the VOMS server voms.example.org allows no longer attribute certificates",
 			"ask the VO manager of alice to raise the maximum to 48h, or set CE_PROXYTHRESHOLD below 82800 seconds in CE.env"},
 		{"stored credential below its threshold", grant(plan.Grant{Granted: 48 * time.Hour, StoredEnd: now.Add(9 * 24 * time.Hour)}), "MP-STORED",

@@ -64,21 +64,29 @@ const (
 	LimitEnd    Limit = "end"    // the stored credential is about to end
 	LimitCert   Limit = "cert"   // the end-entity certificate is about to end
 	LimitAC     Limit = "ac"     // the VOMS server's maximum
+	LimitSigner Limit = "signer" // the certificate of the VOMS server, or of a CA, is about to end
 )
+
+// A Share is how long one of the servers gave, and what it was limited by.
+type Share struct {
+	Granted time.Duration `json:"granted"` // nanoseconds
+	Limit   Limit         `json:"limit,omitempty"`
+}
 
 // A Grant is what the servers gave when a credential was last asked for.
 type Grant struct {
 	Time      time.Time     `json:"time"`
-	Asked     time.Duration `json:"asked"`   // nanoseconds
-	Granted   time.Duration `json:"granted"` // of the effective lifetime, nanoseconds
-	Limit     Limit         `json:"limit,omitempty"`
+	Asked     time.Duration `json:"asked"`              // nanoseconds
+	Granted   time.Duration `json:"granted"`            // of the effective lifetime, nanoseconds
+	Proxy     Share         `json:"proxy"`              // of the MyProxy server, or the certificate on the box
+	AC        Share         `json:"ac"`                 // of the VOMS server; zero without attributes
 	StoredEnd time.Time     `json:"storedEnd,omitzero"` // end of the credential on the MyProxy server
 	ACServer  string        `json:"acServer,omitempty"`
 }
 
 // short reports whether less was granted than asked, beyond the rounding of servers that work in whole minutes.
 func (g *Grant) short() bool {
-	return g != nil && g.Limit != LimitNone && g.Granted < g.Asked-Slack(g.Asked)
+	return g != nil && (g.Proxy.Limit != LimitNone || g.AC.Limit != LimitNone) && g.Granted < g.Asked-Slack(g.Asked)
 }
 
 // Slack is how much shorter than asked a lifetime may be before it counts as short: servers truncate to minutes, and

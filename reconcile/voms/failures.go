@@ -80,16 +80,16 @@ func failure(ctx context.Context, s Server, protocol string, err error) *Error {
 	return e
 }
 
-// peer is about our refusal of the server's certificate. The caller's check may name its reason with an ErrorID method.
+// peer is about our refusal of the server's certificate. The caller's check may name its reason with a FaultID method.
 func (e *Error) peer() {
 	var authority x509.UnknownAuthorityError
-	var named interface{ ErrorID() string }
+	var named interface{ FaultID() string }
 	e.ID, e.Where = PeerRefused, VOBox
 	e.Message = "the server's certificate is not accepted"
 	e.Remedy = "compare it with the server DN in the vomses line: openssl s_client -connect " + e.Server + " </dev/null | openssl x509 -noout -subject -issuer -enddate"
 	switch {
-	case errors.As(e.Err, &named) && named.ErrorID() != "":
-		e.ID = named.ErrorID()
+	case errors.As(e.Err, &named) && named.FaultID() != "":
+		e.ID = named.FaultID()
 	case errors.As(e.Err, &authority):
 		e.ID = CAMissing
 	}

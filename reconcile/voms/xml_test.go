@@ -287,7 +287,7 @@ func TestConnectionFailures(t *testing.T) {
 
 type namedError struct{ error }
 
-func (namedError) ErrorID() string { return "CRL-STALE" }
+func (namedError) FaultID() string { return "CRL-STALE" }
 
 func TestServerNotAccepted(t *testing.T) {
 	w := theWorld()
