@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
+	"sync"
 	"unicode"
 
 	"github.com/rogpeppe/go-internal/diff"
@@ -65,19 +66,26 @@ func Redact(data []byte) []byte {
 	}
 	out = maskKeys(out)
 	out = maskAssigned(out)
-	return urlPassword.ReplaceAll(out, []byte("${1}"+mask+"@"))
+	return urlPassword().ReplaceAll(out, []byte("${1}"+mask+"@"))
 }
 
+// Compiled when they are first needed: most passes show no diff.
 var (
-	assignment  = regexp.MustCompile(`([A-Za-z_][A-Za-z0-9_]*)\+?=`)
-	urlPassword = regexp.MustCompile(`([A-Za-z][A-Za-z0-9+.-]*://[^\s/:@'"]*:)[^\s/@'"]+@`)
-	secretWord  = regexp.MustCompile(`(?i)PASS|PWD$|SECRET|TOKEN|CREDENTIAL|_KEY$|^KEY$|APIKEY|PRIVATE_?KEY`)
-	secretStem  = regexp.MustCompile(`(?i)PASS|PWD|SECRET|TOKEN|CREDENTIAL|KEY`)
-	fileName    = regexp.MustCompile(`(?i)(FILE|PATH|DIR|URL|SERVER|HOST|NAME|ISSUER)$|^USE_|^X509_|^(OLD)?PWD$|^BYPASS|COMPASS`)
+	assignment  = pattern(`([A-Za-z_][A-Za-z0-9_]*)\+?=`)
+	urlPassword = pattern(`([A-Za-z][A-Za-z0-9+.-]*://[^\s/:@'"]*:)[^\s/@'"]+@`)
+	secretWord  = pattern(`(?i)PASS|PWD$|SECRET|TOKEN|CREDENTIAL|_KEY$|^KEY$|APIKEY|PRIVATE_?KEY`)
+	secretStem  = pattern(`(?i)PASS|PWD|SECRET|TOKEN|CREDENTIAL|KEY`)
+	fileName    = pattern(`(?i)(FILE|PATH|DIR|URL|SERVER|HOST|NAME|ISSUER)$|^USE_|^X509_|^(OLD)?PWD$|^BYPASS|COMPASS`)
 )
 
+func pattern(expr string) func() *regexp.Regexp {
+	return sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(expr) })
+}
+
 // secretName says whether a variable's value is not for others, as far as its name tells.
-func secretName(name string) bool { return secretWord.MatchString(name) && !fileName.MatchString(name) }
+func secretName(name string) bool {
+	return secretWord().MatchString(name) && !fileName().MatchString(name)
+}
 
 // redact masks the assigned values that look secret; newlines in them stay.
 func (f *file) redact() []byte {
@@ -102,10 +110,10 @@ func (f *file) redact() []byte {
 func maskAssigned(data []byte) []byte {
 	lines := bytes.Split(data, []byte{'\n'})
 	for i, line := range lines {
-		if !secretStem.Match(line) {
+		if !secretStem().Match(line) {
 			continue
 		}
-		for _, m := range assignment.FindAllSubmatchIndex(line, -1) {
+		for _, m := range assignment().FindAllSubmatchIndex(line, -1) {
 			if !secretName(string(line[m[2]:m[3]])) || bytes.HasPrefix(line[m[1]:], []byte(mask)) || m[1] == len(line) {
 				continue
 			}

@@ -5,6 +5,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -131,14 +132,16 @@ func (s Server) membership() string {
 }
 
 // shortened matches the warning of vomsd and of IAM.
-var shortened = regexp.MustCompile(`(?i)shortened to (\d{1,10}) seconds`)
+var shortened = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`(?i)shortened to (\d{1,10}) seconds`)
+})
 
 // Shortened returns the lifetime that a server says it granted instead of the longer one asked for, and whether any of
 // the warnings says so. vomsd writes "HOST:PORT: The validity of this VOMS AC in your proxy is shortened to 86400
 // seconds!", INDIGO IAM "WARNING: VO : The validity … is shortened to 43200 seconds, which is the maximum …".
 func Shortened(warnings []string) (time.Duration, bool) {
 	for _, w := range warnings {
-		if m := shortened.FindStringSubmatch(w); m != nil {
+		if m := shortened().FindStringSubmatch(w); m != nil {
 			n, err := strconv.ParseInt(m[1], 10, 64)
 			if err == nil {
 				return time.Duration(n) * time.Second, true
