@@ -185,23 +185,16 @@ func (r *reader) source(c *Config, p *Proxy) {
 	m.Username = orElse(m.Username, p.DN)
 }
 
-// proxyPath applies the legacy name. A glob has to match it, or a new proxy would never be found again.
+// proxyPath applies the legacy name, and puts a glob without a directory into the repository.
 func (r *reader) proxyPath(c *Config, p *Proxy, path string) {
-	at := path + ".path"
-	if !r.sound(at, path+".dn", "vo", path+".vo") {
+	if !r.sound(path+".path", path+".dn", "vo", path+".vo") {
 		return
 	}
-	if p.Path == "" {
+	switch {
+	case p.Path == "":
 		p.Path = filepath.Join(c.Repository, p.legacyName())
-		return
-	}
-	dir, last := filepath.Split(p.Path)
-	if !isGlob(last) {
-		return
-	}
-	if ok, _ := filepath.Match(last, p.legacyName()); !ok {
-		r.faultAt(at, fmt.Sprintf("a new proxy in %s would be called %s, which %s does not match", dir, p.legacyName(), shown(last)),
-			"write a glob that matches it, such as *lcgadmin, or a plain path")
+	case !strings.Contains(p.Path, "/"):
+		p.Path = filepath.Join(c.Repository, p.Path)
 	}
 }
 

@@ -156,6 +156,10 @@ func TestDefaults(t *testing.T) {
 			return []string{c.Proxies[0].RenewBelow.String(), c.Proxies[0].AlertBelow.String()}
 		}, []string{"23m0s", "11m30s"}},
 		{"plain path", head + proxy, nil, nil, func(c *config.Config) any { return c.Proxies[0].Path }, "/var/lib/vobox/alice/proxy_repository/+2fDC+3dch+2fCN+3dJanDoe-voms+20alice"},
+		{"glob in the repository", head + "proxies: [{name: a, dn: /CN=x, path: '*lcgadmin'}]\n", nil, nil, func(c *config.Config) any {
+			p := c.Desired().Credentials[1]
+			return []string{p.Path, p.Default}
+		}, []string{"/var/lib/vobox/alice/proxy_repository/*lcgadmin", "/var/lib/vobox/alice/proxy_repository/+2fCN+3dx-voms+20alice"}},
 		{"FQANs in short form", head + "proxies: [{name: a, dn: /CN=x, vo: atlas, attributes: [/atlas/Role=NULL/Capability=NULL, /atlas/x/Role=y]}]\n", nil, nil, func(c *config.Config) any { return c.Desired().Credentials[1].FQANs }, []string{"/atlas", "/atlas/x/Role=y"}},
 		{"onChange", head + "user: alicesgm\nenvFiles: [{path: ~/a, set: {}}, {path: /b, set: {}}]\nservices: [{name: s, unit: u@1, onChange: ['envFile:~alicesgm/a', 'proxy:machine-proxy']}]\n", nil, nil,
 			func(c *config.Config) any { s := c.Desired().Services[0]; return []any{s.EnvFiles, s.Proxies, s.Unit} }, []any{[]string{"/home/alicesgm/a"}, []string{"machine-proxy"}, "u@1.service"}},

@@ -137,7 +137,7 @@ var faulties = []faulty{
 	{"source with both", inProxy("source: {myproxy: {}, certificate: {cert: /c, key: /k}}"), []string{"4:78: proxies[0].source.certificate: myproxy and certificate exclude each other; keep one of them"}, true, nil},
 	{"glob in a directory", inProxy("path: '/x*/y'"), []string{"4:49: proxies[0].path: has a glob in a directory's name; write the glob in the last element only"}, false, nil},
 	{"malformed glob", inProxy("path: '/x/[a'"), []string{`4:49: proxies[0].path: "[a" is a malformed glob; close the bracket, or write a plain path`}, false, nil},
-	{"glob that no new proxy matches", inProxy("path: '/x/*lcgadmin'"), []string{`4:49: proxies[0].path: a new proxy in /x/ would be called +2fDC+3dch+2fCN+3dJanDoe-voms+20alice, which "*lcgadmin" does not match; write a glob that matches it, such as *lcgadmin, or a plain path`}, false, nil},
+	{"malformed glob in the repository", inProxy("path: '*[x'"), []string{`4:49: proxies[0].path: "*[x" is a malformed glob; close the bracket, or write a plain path`}, false, nil},
 	{"name twice", head + "proxies:\n- {name: a, dn: " + jane + "}\n- {name: a, dn: /CN=x}\n", []string{`6:10: proxies[1].name: "a" is proxies[0].name already, at config.yaml:5:10; write another name`}, false, nil},
 	{"name of the machine proxy", head + "proxies: [{name: machine-proxy, dn: /CN=x}]\n", []string{`4:18: proxies[0].name: "machine-proxy" is the name of the machine proxy; write another name`}, false, nil},
 	{"the same default path", head + "proxies:\n- {name: a, dn: /CN=x}\n- {name: b, dn: /CN=x}\n", []string{`6:3: proxies[1].path: "/var/lib/vobox/alice/proxy_repository/+2fCN+3dx-voms+20alice" is proxies[0].path already, at config.yaml:5:3; write another path`}, false, nil},

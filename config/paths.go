@@ -11,6 +11,13 @@ func (r *reader) path(path string, into *string) { *into = r.expand(path, *into)
 
 // globPath is the check of a path whose last element may be a glob.
 func (r *reader) globPath(path string, into *string) {
+	if !strings.Contains(*into, "/") && isGlob(*into) && !strings.HasPrefix(*into, "~") {
+		// In the repository, which is known when all is read.
+		if _, err := filepath.Match(*into, ""); err != nil {
+			r.faultAt(path, fmt.Sprintf("%s is a malformed glob", shown(*into)), "close the bracket, or write a plain path")
+		}
+		return
+	}
 	*into = r.expand(path, *into)
 	dir, last := filepath.Split(*into)
 	if isGlob(dir) {

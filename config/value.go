@@ -42,6 +42,7 @@ var (
 	formName     = newForm(`^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$`, "a name (letters, digits, dots, dashes and underscores, 64 at most)", "lcgadmin").known(word(isAlnum, isAlnum, "._-", 64))
 	formVariable = newForm(`^[A-Za-z_][A-Za-z0-9_]*$`, "a variable name (letters, digits and underscores, no digit first)", "X509_USER_PROXY").known(word(isLetter, isAlnum, "_", 0))
 	formPath     = newForm(`^[/~][^\x00-\x1f\x7f-\x9f]*$`, "an absolute path", "/etc/grid-security/hostcert.pem").known(beginning("/~"))
+	formProxy    = newForm(`^([/~][^\x00-\x1f\x7f-\x9f]*|[^/\x00-\x1f\x7f-\x9f]*[*?\[][^/\x00-\x1f\x7f-\x9f]*)$`, "an absolute path, or a glob", "/var/lib/vobox/alice/proxy_repository/*lcgadmin")
 	formServer   = newForm(`^`+hostPattern+`(:[0-9]{1,5})?(, *`+hostPattern+`(:[0-9]{1,5})?)*$`, "host or host:port", "myproxy.cern.ch").known(servers)
 	formSMTP     = newForm(`^`+hostPattern+`(:[0-9]{1,5})?$`, "host or host:port", "localhost:25")
 	formListen   = newForm(`^(`+hostPattern+`)?:[0-9]{1,5}$`, "host:port", "127.0.0.1:9555")
@@ -89,14 +90,17 @@ func (t text) read(r *reader, path string, n *yaml.Node) {
 		r.fault(path, n, "is empty", "write "+t.example(n))
 	case strings.ContainsFunc(s, isControl):
 		r.fault(path, n, "has a line break or another control character in it", "write one line of plain text")
-	case t.form == formPath && strings.HasPrefix(s, "$"):
+	case t.form.isPath() && strings.HasPrefix(s, "$"):
 		r.fault(path, n, "variables are not expanded in paths", "write an absolute path, ~/ or ~user/")
-	case t.form == formPath && !t.form.matches(s):
+	case t.form.isPath() && !t.form.matches(s):
 		r.fault(path, n, fmt.Sprintf("%s is a relative path", shown(s)), "write an absolute path, which begins with / or ~")
 	case !t.form.matches(s):
 		r.fault(path, n, fmt.Sprintf("%s is not %s", shown(s), t.form.is), "write "+t.suggestion(s))
 	}
 }
+
+// isPath reports whether the form is that of a path in the file system.
+func (f *form) isPath() bool { return f == formPath || f == formProxy }
 
 func isControl(c rune) bool { return c < ' ' || 0x7f <= c && c <= 0x9f }
 

@@ -126,10 +126,10 @@ func (r *run) tell(o *Outcome) {
 	r.mu.Lock()
 	e.End = r.ends[o.Step.ID]
 	r.mu.Unlock()
-	log := r.Log.Info()
+	log := r.Log.Info() // also of a failure: the report says it, and the alert what to do
 	if o.Err != nil {
 		e.Error = o.Err.Error()
-		log = r.Log.Warn().Err(o.Err)
+		log.Err(o.Err)
 	}
 	log.Str("step", o.Step.ID).Str("result", string(o.Result)).Str("reason", o.Step.Reason).Dur("took", o.Took).Msg("step")
 	if err := r.journal.add(e); err != nil {

@@ -71,7 +71,7 @@ func explain(err error, a *plan.Alert) {
 	)
 	fill := func(id, cause, remedy, where string) {
 		a.ID = id
-		if cause != "" {
+		if cause != "" && !strings.Contains(a.Message, cause) {
 			a.Message += " (" + cause + ")"
 		}
 		if remedy != "" {

@@ -269,7 +269,11 @@ func (e *Engine) observeSource(c plan.Credential, now time.Time) plan.SourceStat
 		st.FaultID, st.Fault = id, fmt.Sprintf(format, args...)
 		return st
 	}
-	data, _, err := atomicfile.Read(st.Path, credfile.MaxSize)
+	path, err := atomicfile.Follow(st.Path)
+	if err != nil {
+		return fault("HOST-CERT", "reading the certificate: %v", err)
+	}
+	data, _, err := atomicfile.Read(path, credfile.MaxSize)
 	if err != nil {
 		return fault("HOST-CERT", "reading the certificate: %v", err)
 	}

@@ -167,7 +167,7 @@ func (r *run) authority(want plan.Credential) (issue.Authority, error) {
 	r.mu.Lock()
 	a.Machine, a.Old = r.seen.creds[plan.MachineName], r.seen.creds[want.Name]
 	r.mu.Unlock()
-	if a.Machine == nil {
+	if a.Machine == nil && want.Source.MyProxy.PassphraseFile == "" { // a passphrase is enough without
 		for _, c := range r.want.Credentials {
 			if c.Kind == plan.Machine {
 				return a, &NoMachineProxyError{Path: r.path(c.Name), Cause: r.fault(c.Name)}

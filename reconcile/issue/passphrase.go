@@ -18,7 +18,11 @@ func passphraseFile(path string) func() ([]byte, error) {
 		return nil
 	}
 	return func() ([]byte, error) {
-		data, info, err := atomicfile.Read(path, 64<<10)
+		target, err := atomicfile.Follow(path)
+		if err != nil {
+			return nil, fmt.Errorf("reading the passphrase file: %w", err)
+		}
+		data, info, err := atomicfile.Read(target, 64<<10)
 		if err != nil {
 			return nil, fmt.Errorf("reading the passphrase file: %w", err)
 		}

@@ -18,7 +18,7 @@ const (
 
 type advice struct{ cause, remedy, where string }
 
-const relogin = "make a new proxy on the LCG-UI (voms-proxy-init), log in with it, then: vobox-reconcile register"
+const relogin = "make a new proxy on the LCG-UI (voms-proxy-init), log in with it, then run vobox-reconcile in that session"
 
 // explain says what an id means in this exchange, and what to do.
 func (x *exchange) explain(id string) advice {
@@ -116,7 +116,7 @@ func (x *exchange) explainOldProxy(id string) (advice, bool) {
 		return advice{"the server does not accept the old proxy", relogin, atUI}, true
 	case "MP-OLDKEY":
 		return advice{"the old proxy's key is not RSA, and cannot sign a renewal challenge",
-			"make a proxy with an RSA key on the LCG-UI (voms-proxy-init -bits 2048), log in with it, then: vobox-reconcile register", atUI}, true
+			"make a proxy with an RSA key on the LCG-UI (voms-proxy-init -bits 2048), log in with it, then run vobox-reconcile in that session", atUI}, true
 	}
 	return advice{}, false
 }

@@ -47,7 +47,7 @@ func (c *computer) machineAlerts(cred Credential, st CredentialState) {
 			Message: fmt.Sprintf("the host certificate %s ends on %s, in %s", src.Path, Clock(src.NotAfter), Span(src.NotAfter.Sub(c.now))),
 			Remedy:  hostAdmin, Where: "site admin"})
 	}
-	if cred.Observe && !st.Usable(c.now.Add(cred.AlertBelow)) {
+	if cred.Observe && c.want.NeedsMachineProxy() && !st.Usable(c.now.Add(cred.AlertBelow)) {
 		c.alert(Alert{ID: "HOST-PROXY", Severity: Critical, Subject: cred.Name,
 			Message: "the machine proxy " + st.Path + " " + condition(st, c.now) + "; another program keeps it",
 			Remedy:  "run the job that makes it (/etc/init.d/" + c.want.VO + "-box-proxyrenewal proxy), or let this program make it: machineProxy.manage: true, run as root",

@@ -20,6 +20,16 @@ type Desired struct {
 	Services    []Service
 }
 
+// NeedsMachineProxy reports whether a credential comes from a MyProxy server, to which the machine proxy is shown.
+func (d Desired) NeedsMachineProxy() bool {
+	for _, c := range d.Credentials {
+		if c.Source.MyProxy != nil {
+			return true
+		}
+	}
+	return false
+}
+
 // A Kind says what a credential is for.
 type Kind string
 
