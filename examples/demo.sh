@@ -81,7 +81,7 @@ run 0 vobox-reconcile status
 
 say "A look into the user proxy, and whether it verifies"
 proxy=$(. "$home/.alien/config/CE.env" && printf %s "$X509_USER_PROXY")
-run 0 vobox-reconcile inspect --certificates "$dir/grid/grid-security/certificates" --vomsdir "$dir/grid/grid-security/vomsdir" "$proxy"
+run 0 vobox-reconcile inspect "$proxy"
 
 say "Somebody edits CE.env by hand, and breaks it"
 echo "export X509_USER_PROXY=/tmp/x509up_u500   # to try something" >"$home/.alien/config/CE.env"

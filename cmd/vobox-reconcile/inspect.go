@@ -18,6 +18,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/vobox-reconcile/vobox-reconcile/config"
 	"github.com/vobox-reconcile/vobox-reconcile/reconcile/attrcert"
 	"github.com/vobox-reconcile/vobox-reconcile/reconcile/credfile"
 	"github.com/vobox-reconcile/vobox-reconcile/reconcile/dn"
@@ -34,6 +35,7 @@ type inspectDoc struct {
 	Fault    string     `json:"fault"`
 	Chain    []chainDoc `json:"chain"`
 	ACs      []acDoc    `json:"acs"`
+	keyUsage []string
 }
 
 type chainDoc struct {
@@ -80,13 +82,14 @@ func (a *app) inspectCommand() *cobra.Command {
 		Short: "Show a proxy file, and whether it verifies",
 		Long: `Show what voms-proxy-info -all, grid-proxy-info and openssl x509 show of proxy files, and whether they verify.
 Without FILE: $X509_USER_PROXY, else the user's default proxy file. "-" is standard input.
-It needs no configuration. The exit code is 0 only if every file verifies.`,
+It needs no configuration; where one is named (--config or $VOBOX_RECONCILE_CONFIG), its trust section counts.
+The exit code is 0 only if every file verifies.`,
 		RunE: func(cmd *cobra.Command, args []string) error { return a.inspect(cmd.Context(), f, args) },
 	}
 	fl := cmd.Flags()
 	fl.StringVar(&f.certificates, "certificates", "", "trust-anchor `directory` (default $X509_CERT_DIR, else /etc/grid-security/certificates)")
 	fl.StringVar(&f.vomsdir, "vomsdir", "", "`directory` of LSC files (default $X509_VOMS_DIR, else /etc/grid-security/vomsdir)")
-	fl.StringVar(&f.crl, "crl", string(trust.CRLIfPresent), "`how` to use CRLs: require, if-present or ignore")
+	fl.StringVar(&f.crl, "crl", "", "`how` to use CRLs: require, if-present or ignore (default if-present)")
 	fl.StringVar(&f.at, "at", "", "verify as if it were that `time`")
 	return cmd
 }
@@ -96,19 +99,14 @@ func (a *app) inspect(ctx context.Context, f inspectFlags, files []string) error
 	if err != nil {
 		return err
 	}
-	switch trust.CRLMode(f.crl) {
-	case trust.CRLRequire, trust.CRLIfPresent, trust.CRLIgnore:
-	default:
-		return usage("--crl is require, if-present or ignore, not %q", f.crl)
-	}
-	store := &trust.Store{
-		Certificates: firstOf(f.certificates, a.getenv("X509_CERT_DIR"), "/etc/grid-security/certificates"),
-		VOMSDir:      firstOf(f.vomsdir, a.getenv("X509_VOMS_DIR"), "/etc/grid-security/vomsdir"),
-		CRL:          trust.CRLMode(f.crl),
+	store, err := a.trustOf(f)
+	if err != nil {
+		return err
 	}
 	if len(files) == 0 {
 		files = []string{firstOf(a.getenv("X509_USER_PROXY"), fmt.Sprintf("/tmp/x509up_u%d", os.Geteuid()))}
 	}
+	a.beginWork()
 	docs := a.inspectAll(ctx, store, files, now())
 	if a.output == "json" {
 		if err := a.printJSON(docs); err != nil {
@@ -119,7 +117,7 @@ func (a *app) inspect(ctx context.Context, f inspectFlags, files []string) error
 			if i > 0 {
 				fmt.Fprintln(a.stdout)
 			}
-			a.printInspect(d, now())
+			a.text(plan.Desired{}).inspected(d, now())
 		}
 	}
 	for _, d := range docs {
@@ -128,6 +126,29 @@ func (a *app) inspect(ctx context.Context, f inspectFlags, files []string) error
 		}
 	}
 	return nil
+}
+
+// trustOf is what to verify by: the flags, else a configuration that was named, else what every grid program goes by.
+func (a *app) trustOf(f inspectFlags) (*trust.Store, error) {
+	switch trust.CRLMode(f.crl) {
+	case "", trust.CRLRequire, trust.CRLIfPresent, trust.CRLIgnore:
+	default:
+		return nil, usage("--crl is require, if-present or ignore, not %q", f.crl)
+	}
+	store := &trust.Store{Certificates: f.certificates, VOMSDir: f.vomsdir, CRL: trust.CRLMode(f.crl)}
+	if a.configPath() != config.DefaultPath && (f.certificates == "" || f.vomsdir == "") {
+		cfg, err := a.load()
+		if err != nil {
+			return nil, err
+		}
+		store.Certificates = firstOf(store.Certificates, cfg.Trust.Certificates)
+		store.VOMSDir = firstOf(store.VOMSDir, cfg.Trust.VOMSDir)
+		store.CRL = trust.CRLMode(firstOf(string(store.CRL), string(cfg.Trust.CRL)))
+	}
+	store.Certificates = firstOf(store.Certificates, a.getenv("X509_CERT_DIR"), "/etc/grid-security/certificates")
+	store.VOMSDir = firstOf(store.VOMSDir, a.getenv("X509_VOMS_DIR"), "/etc/grid-security/vomsdir")
+	store.CRL = trust.CRLMode(firstOf(string(store.CRL), string(trust.CRLIfPresent)))
+	return store, nil
 }
 
 func firstOf(values ...string) string {
@@ -170,7 +191,7 @@ func (a *app) inspectFile(store *trust.Store, path string, now time.Time) inspec
 	if path == "-" {
 		data, err = io.ReadAll(io.LimitReader(a.stdin, credfile.MaxSize+1))
 		if err == nil && len(data) > credfile.MaxSize {
-			err = fmt.Errorf("standard input is larger than %d bytes: this is no proxy", credfile.MaxSize)
+			err = fmt.Errorf("it is larger than %d bytes: this is no proxy", credfile.MaxSize)
 		}
 	} else {
 		data, err = readProxy(path)
@@ -178,7 +199,7 @@ func (a *app) inspectFile(store *trust.Store, path string, now time.Time) inspec
 	if err != nil {
 		d.State, d.Fault = "invalid", err.Error()
 		if errors.Is(err, os.ErrNotExist) {
-			d.State = "missing"
+			d.State, d.Fault = "missing", "there is no such file"
 		}
 		d.Reason = d.Fault
 		return d
@@ -200,11 +221,11 @@ func readProxy(path string) ([]byte, error) {
 	case err != nil:
 		return nil, err
 	case info.IsDir():
-		return nil, fmt.Errorf("%s is a directory, not a proxy file", path)
+		return nil, fmt.Errorf("it is a directory: name the files in it, %s/*", strings.TrimSuffix(path, "/"))
 	case !info.Mode().IsRegular():
-		return nil, fmt.Errorf("%s is not a regular file", path)
+		return nil, errors.New("it is not a regular file")
 	case info.Size() > credfile.MaxSize:
-		return nil, fmt.Errorf("%s is larger than %d bytes: this is no proxy", path, credfile.MaxSize)
+		return nil, fmt.Errorf("it is larger than %d bytes: this is no proxy", credfile.MaxSize)
 	}
 	return io.ReadAll(io.LimitReader(f, credfile.MaxSize))
 }
@@ -230,6 +251,7 @@ func describe(d *inspectDoc, store *trust.Store, data []byte, now time.Time) {
 	d.Identity, d.Limited = cred.Identity().String(), cred.Limited()
 	d.Subject, d.Issuer = dn.MustFromDER(leaf.RawSubject).String(), dn.MustFromDER(leaf.RawIssuer).String()
 	d.KeyType, d.KeyBits = publicKey(leaf)
+	d.keyUsage = keyUsage(leaf)
 	if info, err := proxycert.Classify(leaf); err == nil {
 		d.Type = string(info.Type)
 	}
@@ -273,7 +295,7 @@ func describeAttributes(d *inspectDoc, store *trust.Store, cred *proxycert.Crede
 	}
 	for _, ac := range acs {
 		doc := acDoc{VO: ac.VO, Issuer: ac.Issuer.String(), Serial: fmt.Sprintf("%x", ac.SerialNumber), NotBefore: ac.NotBefore.UTC(),
-			NotAfter: ac.NotAfter.UTC(), FQANs: append([]string{}, ac.RawFQANs...), Attributes: []attributeDoc{}, URI: ac.PolicyAuthority}
+			NotAfter: ac.NotAfter.UTC(), FQANs: append([]string{}, ac.RawFQANs...), Attributes: []attributeDoc{}, URI: strings.TrimPrefix(ac.PolicyAuthority, ac.VO+"://")}
 		for _, t := range ac.Attributes {
 			doc.Attributes = append(doc.Attributes, attributeDoc(t))
 		}
@@ -358,78 +380,3 @@ func publicKey(c *x509.Certificate) (kind string, bits int) {
 	}
 	return strings.ToLower(c.PublicKeyAlgorithm.String()), 0
 }
-
-// typeWords are those of grid-proxy-info.
-func typeWords(t string, limited bool) string {
-	kind := "impersonation"
-	if limited {
-		kind = "limited"
-	}
-	switch proxycert.Type(t) {
-	case proxycert.RFC:
-		return "RFC 3820 compliant " + kind + " proxy"
-	case proxycert.Draft:
-		return "Proxy draft (pre-RFC) compliant " + kind + " proxy"
-	case proxycert.Legacy:
-		if limited {
-			return "limited legacy globus proxy"
-		}
-		return "full legacy globus proxy"
-	case proxycert.EEC:
-		return "end entity certificate"
-	case proxycert.CA:
-		return "CA certificate"
-	}
-	return "unknown"
-}
-
-func (a *app) printInspect(d inspectDoc, now time.Time) {
-	line := func(name, format string, args ...any) {
-		fmt.Fprintf(a.stdout, "%-9s : %s\n", name, fmt.Sprintf(format, args...))
-	}
-	verdict := a.out.paint(green, "yes")
-	if !d.Verified {
-		verdict = a.out.paint(red, "no: "+d.Fault)
-	}
-	if len(d.Chain) == 0 {
-		line("path", "%s", d.File)
-		line("verifies", "%s", verdict)
-		return
-	}
-	line("identity", "%s", d.Identity)
-	line("subject", "%s", d.Subject)
-	line("issuer", "%s", d.Issuer)
-	line("type", "%s", typeWords(d.Type, d.Limited))
-	line("strength", "%d bits %s", d.KeyBits, d.KeyType)
-	line("path", "%s", d.File)
-	line("timeleft", "%s", hms(d.SecondsLeft))
-	for _, ac := range d.ACs {
-		fmt.Fprintf(a.stdout, "%s\n", a.out.paint(bold, "=== VO "+ac.VO+" extension information ==="))
-		line("VO", "%s", ac.VO)
-		line("subject", "%s", d.Identity)
-		line("issuer", "%s", ac.Issuer)
-		for _, f := range ac.FQANs {
-			line("attribute", "%s", f)
-		}
-		for _, t := range ac.Attributes {
-			line("attribute", "%s = %s (%s)", t.Name, t.Value, t.Qualifier)
-		}
-		line("timeleft", "%s", hms(int64(max(0, ac.NotAfter.Sub(now))/time.Second)))
-		line("uri", "%s", ac.URI)
-		if !ac.Verified {
-			line("verifies", "%s", a.out.paint(red, "no: "+ac.Fault))
-		}
-	}
-	fmt.Fprintf(a.stdout, "%s\n", a.out.paint(bold, "=== chain ==="))
-	for i, c := range d.Chain {
-		fmt.Fprintf(a.stdout, "%2d %-6s %s\n", i, c.Type, c.Subject)
-		fmt.Fprintf(a.stdout, "   %s … %s, %d bits %s, %s\n", plan.Clock(c.NotBefore), plan.Clock(c.NotAfter), c.KeyBits, c.KeyType, c.SignatureAlgorithm)
-	}
-	if d.EffectiveEnd != nil {
-		line("ends", "%s, effectively in %s", plan.Clock(*d.EffectiveEnd), plan.Span(time.Duration(d.EffectiveSecondsLeft)*time.Second))
-	}
-	line("verifies", "%s", verdict)
-}
-
-// hms prints seconds as the old tools do, hours first.
-func hms(s int64) string { return fmt.Sprintf("%d:%02d:%02d", s/3600, s/60%60, s%60) }

@@ -11,13 +11,14 @@ import (
 type painter struct {
 	on       bool
 	terminal bool
-	width    int // columns; 80 where there is no terminal
+	width    int // columns of the terminal; elsewhere those of $COLUMNS, 0 without
 }
 
 func (a *app) painterFor(w io.Writer) painter {
-	p := painter{width: 80}
+	p := painter{width: columnsOf(a.getenv("COLUMNS"))}
 	if f, ok := w.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
 		p.terminal = true
+		p.width = 80
 		if width, _, err := term.GetSize(int(f.Fd())); err == nil && width > 0 {
 			p.width = width
 		}
@@ -41,7 +42,7 @@ const (
 )
 
 func (p painter) paint(style, s string) string {
-	if !p.on || s == "" {
+	if !p.on || s == "" || style == "" {
 		return s
 	}
 	return "\x1b[" + style + "m" + s + "\x1b[0m"

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -30,12 +31,15 @@ type world struct {
 	getenv         func(string) string
 	stdin          io.Reader
 	stdout, stderr io.Writer
+	work           func() // called when there is more to do than to look; may be nil
+	signals        bool   // a signal ends a pass in order; false: whoever calls run cancels the context
 }
 
 // An exitError ends the program with a code. Its message is empty when all is said already.
 type exitError struct {
 	code int
 	err  error
+	help string // of wrong usage: what to type to know better
 }
 
 func (e *exitError) Error() string {
@@ -55,7 +59,7 @@ func exit(code int) error {
 }
 
 func usage(format string, args ...any) error {
-	return &exitError{exitUsage, fmt.Errorf(format, args...)}
+	return &exitError{code: exitUsage, err: fmt.Errorf(format, args...), help: "vobox-reconcile --help"}
 }
 
 // An app is one invocation: the world, and the flags that every command has.
@@ -68,11 +72,12 @@ type app struct {
 	color     string
 	out       painter // standard output
 	talk      painter // standard error
+	log       io.Writer
 }
 
 // run is the whole program but for the process around it.
 func run(ctx context.Context, args []string, w world) int {
-	a := &app{world: w}
+	a := &app{world: w, log: w.stderr}
 	root := a.rootCommand()
 	root.SetArgs(args)
 	root.SetIn(w.stdin)
@@ -99,6 +104,9 @@ func (a *app) explain(err error) int {
 	case errors.As(err, &ex):
 		if ex.err != nil {
 			fmt.Fprintf(a.stderr, "vobox-reconcile: %v\n", ex.err)
+		}
+		if ex.help != "" {
+			fmt.Fprintf(a.stderr, "see %s\n", ex.help)
 		}
 		return ex.code
 	}
@@ -128,9 +136,11 @@ func (a *app) rootCommand() *cobra.Command {
 		RunE:              func(cmd *cobra.Command, _ []string) error { return a.pass(cmd.Context(), p) },
 	}
 	root.CompletionOptions.DisableDefaultCmd = true
+	root.SuggestionsMinimumDistance = 2
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
-		return usage("%v; see %s --help", err, cmd.CommandPath())
+		return &exitError{code: exitUsage, err: err, help: cmd.CommandPath() + " --help"}
 	})
+	root.SetHelpCommand(a.helpCommand())
 	f := root.PersistentFlags()
 	f.StringVarP(&a.config, "config", "c", "", "configuration `file` (default $VOBOX_RECONCILE_CONFIG, else "+config.DefaultPath+")")
 	f.StringVarP(&a.output, "output", "o", "text", "`format` of results: text or json")
@@ -138,6 +148,7 @@ func (a *app) rootCommand() *cobra.Command {
 	f.StringVar(&a.logFormat, "log-format", "console", "`format` of that: console or json")
 	f.StringVar(&a.color, "color", "auto", "`when` to use colour: auto, always or never")
 	p.register(root)
+	a.completeFlags(root)
 	root.AddCommand(a.statusCommand(), a.inspectCommand(), a.schemaCommand(), a.versionCommand(), a.completionCommand())
 	return root
 }
@@ -150,24 +161,24 @@ func noArguments(cmd *cobra.Command, args []string) error {
 		return usage("there is no command %q; did you mean %s?", args[0], strings.Join(near, " or "))
 	}
 	if !cmd.HasParent() {
-		return usage("there is no command %q; see vobox-reconcile --help", args[0])
+		return usage("there is no command %q", args[0])
 	}
-	return usage("%s takes no arguments, got %q", cmd.CommandPath(), args[0])
+	return &exitError{code: exitUsage, err: fmt.Errorf("%s takes no arguments, got %q", cmd.CommandPath(), args[0]), help: cmd.CommandPath() + " --help"}
 }
 
 // prepare checks the flags that every command has.
 func (a *app) prepare() error {
-	if a.output != "text" && a.output != "json" {
+	if !slices.Contains(outputs, a.output) {
 		return usage("--output is text or json, not %q", a.output)
 	}
-	if a.logFormat != "console" && a.logFormat != "json" {
+	if !slices.Contains(logFormats, a.logFormat) {
 		return usage("--log-format is console or json, not %q", a.logFormat)
 	}
-	if a.color != "auto" && a.color != "always" && a.color != "never" {
+	if !slices.Contains(colors, a.color) {
 		return usage("--color is auto, always or never, not %q", a.color)
 	}
 	if a.logLevel != "" {
-		if _, err := zerolog.ParseLevel(a.logLevel); err != nil {
+		if !slices.Contains(logLevels, a.logLevel) {
 			return usage("--log-level is debug, info, warn or error, not %q", a.logLevel)
 		}
 	}
@@ -175,30 +186,34 @@ func (a *app) prepare() error {
 	return nil
 }
 
+var (
+	outputs    = []string{"text", "json"}
+	logLevels  = []string{"debug", "info", "warn", "error"}
+	logFormats = []string{"console", "json"}
+	colors     = []string{"auto", "always", "never"}
+)
+
 func (a *app) logger() zerolog.Logger {
 	level := zerolog.WarnLevel
 	if a.logLevel != "" {
 		level, _ = zerolog.ParseLevel(a.logLevel)
 	}
-	var w io.Writer = a.stderr
+	w := a.log
 	if a.logFormat == "console" {
-		w = zerolog.ConsoleWriter{Out: a.stderr, NoColor: !a.talk.on, TimeFormat: time.TimeOnly}
+		w = zerolog.ConsoleWriter{Out: a.log, NoColor: !a.talk.on, TimeFormat: time.TimeOnly}
 	}
 	return zerolog.New(w).Level(level).With().Timestamp().Logger()
 }
 
+func (a *app) configPath() string {
+	return firstOf(a.config, a.getenv("VOBOX_RECONCILE_CONFIG"), config.DefaultPath)
+}
+
 // load reads the configuration.
 func (a *app) load() (*config.Config, error) {
-	path := a.config
-	if path == "" {
-		path = a.getenv("VOBOX_RECONCILE_CONFIG")
-	}
-	if path == "" {
-		path = config.DefaultPath
-	}
 	env := config.OSEnv()
 	env.Getenv = a.getenv
-	return config.Load(path, env)
+	return config.Load(a.configPath(), env)
 }
 
 // clock returns the time to go by: the real one, or the one of --at standing still.

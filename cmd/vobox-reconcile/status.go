@@ -1,7 +1,6 @@
 package main
 
 import (
-	"fmt"
 	"strings"
 	"time"
 
@@ -310,90 +309,4 @@ func impactOf(c plan.Credential, want plan.Desired) string {
 		return "whoever uses proxy " + c.Name
 	}
 	return "job submission with " + strings.Join(users, ", ")
-}
-
-func (a *app) printStatus(d statusDoc, want plan.Desired, have plan.Observed) {
-	w := a.stdout
-	for _, c := range d.Credentials {
-		whole := wholeLife(c, want, have)
-		name := c.Name
-		if c.Kind == "stored" {
-			name = "  stored"
-		}
-		fmt.Fprintf(w, "%-20.20s %s %9s  %s\n", name, a.bar(c, whole), leftWords(c), a.paintState(c.State))
-		if c.State != "ok" || c.Kind != "stored" {
-			fmt.Fprintf(w, "    %s\n", a.out.paint(dim, c.Reason))
-		}
-	}
-	for _, f := range d.EnvFiles {
-		fmt.Fprintf(w, "%s  %s\n", f.Path, a.paintState(f.State))
-		if f.Reason != "" {
-			fmt.Fprintf(w, "    %s\n", f.Reason)
-		}
-	}
-	for _, s := range d.Services {
-		fmt.Fprintf(w, "%-20.20s %s", s.Name, a.paintState(s.State))
-		if s.LastRestart != nil {
-			fmt.Fprintf(w, "  last restarted %s", plan.Clock(*s.LastRestart))
-		}
-		fmt.Fprintln(w)
-		if s.Reason != "" {
-			fmt.Fprintf(w, "    %s\n", s.Reason)
-		}
-	}
-	a.printAlerts(d.Alerts)
-	if b := d.FirstToBreak; b != nil {
-		fmt.Fprintf(w, "first to break: %s, %s: %s; then: %s\n", b.Subject, when(*b.When, d.Time), b.Reason, b.Impact)
-	}
-	if d.NextLook != nil {
-		fmt.Fprintf(w, "%s\n", a.out.paint(dim, "next due "+when(*d.NextLook, d.Time)))
-	}
-}
-
-// wholeLife is what a full bar stands for.
-func wholeLife(d credentialDoc, want plan.Desired, have plan.Observed) time.Duration {
-	for _, c := range want.Credentials {
-		if c.Name == d.Name {
-			return c.Lifetime
-		}
-		if st := have.Credentials[c.Name]; d.Kind == "stored" && strings.HasPrefix(d.Name, c.Name+"@") && st.Grant != nil {
-			return max(3000*time.Hour, st.Grant.StoredEnd.Sub(st.Grant.Time))
-		}
-	}
-	return 0
-}
-
-const barWidth = 20
-
-func (a *app) bar(c credentialDoc, whole time.Duration) string {
-	n := 0
-	if whole > 0 {
-		n = int(float64(c.EffectiveSecondsLeft) / whole.Seconds() * barWidth)
-	}
-	n = min(max(n, 0), barWidth)
-	if n == 0 && c.EffectiveSecondsLeft > 0 {
-		n = 1
-	}
-	style := map[string]string{"ok": green, "due": yellow}[c.State]
-	if style == "" {
-		style = red
-	}
-	return "[" + a.out.paint(style, strings.Repeat("#", n)) + strings.Repeat(".", barWidth-n) + "]"
-}
-
-func leftWords(c credentialDoc) string {
-	if c.EffectiveEnd == nil {
-		return "-"
-	}
-	return plan.Span(time.Duration(c.EffectiveSecondsLeft) * time.Second)
-}
-
-func (a *app) paintState(s string) string {
-	switch s {
-	case "ok":
-		return a.out.paint(green, s)
-	case "due", "unknown":
-		return a.out.paint(yellow, s)
-	}
-	return a.out.paint(red, s)
 }
