@@ -25,3 +25,5 @@ require (
 	gopkg.in/yaml.v3 v3.0.1
 	software.sslmate.com/src/go-pkcs12 v0.7.4
 )
+
+require golang.org/x/tools v0.51.0 // indirect
