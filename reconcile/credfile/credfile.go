@@ -39,8 +39,12 @@ func Marshal(c *proxycert.Credential) ([]byte, error) {
 	if len(c.Chain) == 0 || c.Key == nil {
 		return nil, errors.New("writing a proxy: it has no certificate or no key")
 	}
+	private, err := Private(c.Key)
+	if err != nil {
+		return nil, fmt.Errorf("writing a proxy: %w", err)
+	}
 	var key pem.Block
-	switch k := c.Key.(type) {
+	switch k := private.(type) {
 	case *rsa.PrivateKey:
 		key = pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(k)}
 	case *ecdsa.PrivateKey:

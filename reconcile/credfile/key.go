@@ -6,31 +6,56 @@ import (
 	"crypto/ed25519"
 	"crypto/rsa"
 	"crypto/x509"
+	"encoding/asn1"
 	"encoding/pem"
 	"errors"
 	"fmt"
 	"strings"
+
+	"golang.org/x/crypto/cryptobyte"
+	cbasn1 "golang.org/x/crypto/cryptobyte/asn1"
 )
 
-// parseKey reads an unencrypted key of any of the four forms met in proxy and key files.
-func parseKey(b *pem.Block) (crypto.Signer, error) {
-	switch b.Type {
-	case "RSA PRIVATE KEY":
-		if key, err := x509.ParsePKCS1PrivateKey(b.Bytes); err == nil {
-			return key, nil
+// parseKey reads an unencrypted key of any of the four forms met in proxy and key files. Some writers put one form under
+// another's name, so the content decides.
+func parseKey(name string, der []byte) (crypto.Signer, error) {
+	inner, isRSA, ok := unwrapPKCS8(der)
+	switch {
+	case ok && isRSA:
+		return parseRSA(inner)
+	case ok:
+		if key, err := x509.ParsePKCS8PrivateKey(der); err == nil {
+			return usable(key)
 		}
-	case "EC PRIVATE KEY":
-		if key, err := x509.ParseECPrivateKey(b.Bytes); err == nil {
+	case isPKCS1(der):
+		return parseRSA(der)
+	default:
+		if key, err := x509.ParseECPrivateKey(der); err == nil {
 			return key, nil
 		}
 	}
-	// Some writers put one form under the other's name.
-	key, err := x509.ParsePKCS8PrivateKey(b.Bytes)
-	if err != nil {
-		// The reason is left out: it is about the key's content.
-		return nil, fmt.Errorf("the private key (BEGIN %s) is damaged or of an unknown kind", b.Type)
-	}
-	return usable(key)
+	// The reason is left out: it is about the key's content.
+	return nil, fmt.Errorf("the private key%s is damaged or of an unknown kind", name)
+}
+
+var oidRSA = asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 1, 1}
+
+// unwrapPKCS8 tells a PKCS#8 key (RFC 5958) from the others; inner is the key in the form of its kind.
+func unwrapPKCS8(der []byte) (inner []byte, isRSA, ok bool) {
+	in := cryptobyte.String(der)
+	var seq, alg, key cryptobyte.String
+	var version int
+	var oid asn1.ObjectIdentifier
+	ok = in.ReadASN1(&seq, cbasn1.SEQUENCE) && in.Empty() && seq.ReadASN1Integer(&version) &&
+		seq.ReadASN1(&alg, cbasn1.SEQUENCE) && alg.ReadASN1ObjectIdentifier(&oid) && seq.ReadASN1(&key, cbasn1.OCTET_STRING)
+	return key, oid.Equal(oidRSA), ok
+}
+
+// isPKCS1 reports whether der begins like a PKCS#1 key, with two integers.
+func isPKCS1(der []byte) bool {
+	in := cryptobyte.String(der)
+	var seq cryptobyte.String
+	return in.ReadASN1(&seq, cbasn1.SEQUENCE) && seq.SkipASN1(cbasn1.INTEGER) && seq.PeekASN1Tag(cbasn1.INTEGER)
 }
 
 // usable refuses kinds of keys that grid software does not know.

@@ -97,7 +97,7 @@ func openTraditional(b *pem.Block, pass []byte) (crypto.Signer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("the encrypted key is damaged: %w", err)
 	}
-	key, err := parseKey(&pem.Block{Type: b.Type, Bytes: der})
+	key, err := parseKey("", der)
 	if err != nil && !looksLikeKey(der) {
 		return nil, ErrPassphrase // one wrong passphrase in 256 leaves a plausible padding
 	}

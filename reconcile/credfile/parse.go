@@ -89,7 +89,7 @@ func (f *File) add(b *pem.Block) error {
 			f.Encrypted, f.encrypted = true, b
 			return nil
 		}
-		key, err := parseKey(b)
+		key, err := parseKey(fmt.Sprintf(" (BEGIN %s)", b.Type), b.Bytes)
 		if err != nil {
 			return err
 		}
