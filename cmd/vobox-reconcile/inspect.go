@@ -80,22 +80,26 @@ func (a *app) inspectCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "inspect [FILE...]",
 		Short: "Show a proxy file, and whether it verifies",
-		Long: `Show what voms-proxy-info -all, grid-proxy-info and openssl x509 show of proxy files, and whether they verify.
-Without FILE: $X509_USER_PROXY, else the user's default proxy file. "-" is standard input.
-It needs no configuration; where one is named (--config or $VOBOX_RECONCILE_CONFIG), its trust section counts.
+		Long: `Show what voms-proxy-info -all, grid-proxy-info and openssl x509 show of proxy
+files, and whether they verify. Without FILE: $X509_USER_PROXY, else
+/tmp/x509up_u<uid>. "-" is standard input.
+
+It needs no configuration. Where one is named, with --config or in
+$VOBOX_RECONCILE_CONFIG, its trust section counts.
+
 The exit code is 0 only if every file verifies.`,
 		RunE: func(cmd *cobra.Command, args []string) error { return a.inspect(cmd.Context(), f, args) },
 	}
 	fl := cmd.Flags()
-	fl.StringVar(&f.certificates, "certificates", "", "trust-anchor `directory` (default $X509_CERT_DIR, else /etc/grid-security/certificates)")
-	fl.StringVar(&f.vomsdir, "vomsdir", "", "`directory` of LSC files (default $X509_VOMS_DIR, else /etc/grid-security/vomsdir)")
+	fl.StringVar(&f.certificates, "certificates", "", "trust-anchor `directory`; else $X509_CERT_DIR, /etc/grid-security/certificates")
+	fl.StringVar(&f.vomsdir, "vomsdir", "", "`directory` of LSC files; else $X509_VOMS_DIR, /etc/grid-security/vomsdir")
 	fl.StringVar(&f.crl, "crl", "", "`how` to use CRLs: require, if-present or ignore (default if-present)")
 	fl.StringVar(&f.at, "at", "", "verify as if it were that `time`")
 	return cmd
 }
 
 func (a *app) inspect(ctx context.Context, f inspectFlags, files []string) error {
-	now, err := clock(f.at)
+	now, err := a.clock(f.at)
 	if err != nil {
 		return err
 	}

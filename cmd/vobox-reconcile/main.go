@@ -5,6 +5,7 @@ import (
 	"context"
 	"os"
 	"runtime"
+	"time"
 )
 
 func main() { os.Exit(mainCode()) }
@@ -21,6 +22,7 @@ func mainCode() int {
 		stderr:  os.Stderr,
 		work:    func() { runtime.GOMAXPROCS(processors) },
 		signals: true,
+		now:     time.Now,
 	})
 }
 

@@ -37,7 +37,7 @@ func (a *app) pass(ctx context.Context, p passFlags) error {
 	if p.at != "" && !p.dryRun {
 		return usage("--at goes with --dry-run: a pass happens now")
 	}
-	now, err := clock(p.at)
+	now, err := a.clock(p.at)
 	if err != nil {
 		return err
 	}

@@ -33,6 +33,7 @@ type world struct {
 	stdout, stderr io.Writer
 	work           func() // called when there is more to do than to look; may be nil
 	signals        bool   // a signal ends a pass in order; false: whoever calls run cancels the context
+	now            func() time.Time
 }
 
 // An exitError ends the program with a code. Its message is empty when all is said already.
@@ -79,7 +80,7 @@ type app struct {
 func run(ctx context.Context, args []string, w world) int {
 	a := &app{world: w, log: w.stderr}
 	root := a.rootCommand()
-	root.SetArgs(args)
+	root.SetArgs(append([]string{}, args...)) // nil would be those of the process
 	root.SetIn(w.stdin)
 	root.SetOut(w.stdout)
 	root.SetErr(w.stderr)
@@ -114,13 +115,18 @@ func (a *app) explain(err error) int {
 	return exitFailed
 }
 
-const rootHelp = `vobox-reconcile brings a VO-box to the state its configuration describes: it renews the
-machine proxy and the user proxies that are due, writes the environment files, and restarts
-the services that need it. Without a command it makes one pass.
+const rootHelp = `vobox-reconcile brings a VO-box to the state its configuration describes: it
+renews the machine proxy and the user proxies that are due, writes the
+environment files, and restarts the services that need it. Without a command it
+makes one pass.
 
-  vobox-reconcile --dry-run     see what would be done, and why
-  vobox-reconcile               do it
-  vobox-reconcile status        what is left of every credential, and what comes next`
+  vobox-reconcile --dry-run   see what would be done, and why
+  vobox-reconcile             do it
+  vobox-reconcile status      what is left of every credential, what comes next
+
+Exit codes: 0 all is done, 1 something failed, 2 changes are pending (only with
+--dry-run), 64 wrong usage, 75 another run holds the lock, 78 the configuration
+is invalid.`
 
 func (a *app) rootCommand() *cobra.Command {
 	var p passFlags
@@ -141,11 +147,12 @@ func (a *app) rootCommand() *cobra.Command {
 		return &exitError{code: exitUsage, err: err, help: cmd.CommandPath() + " --help"}
 	})
 	root.SetHelpCommand(a.helpCommand())
+	root.SetUsageFunc(a.usage)
 	f := root.PersistentFlags()
-	f.StringVarP(&a.config, "config", "c", "", "configuration `file` (default $VOBOX_RECONCILE_CONFIG, else "+config.DefaultPath+")")
+	f.StringVarP(&a.config, "config", "c", "", "configuration `file`; else $VOBOX_RECONCILE_CONFIG, "+config.DefaultPath)
 	f.StringVarP(&a.output, "output", "o", "text", "`format` of results: text or json")
-	f.StringVar(&a.logLevel, "log-level", "", "`level` of what is told on standard error: debug, info, warn or error (default warn)")
-	f.StringVar(&a.logFormat, "log-format", "console", "`format` of that: console or json")
+	f.StringVar(&a.logLevel, "log-level", "", "`level` of the log on standard error: debug, info, warn or error (default warn)")
+	f.StringVar(&a.logFormat, "log-format", "console", "`format` of the log: console or json")
 	f.StringVar(&a.color, "color", "auto", "`when` to use colour: auto, always or never")
 	p.register(root)
 	a.completeFlags(root)
@@ -216,10 +223,10 @@ func (a *app) load() (*config.Config, error) {
 	return config.Load(a.configPath(), env)
 }
 
-// clock returns the time to go by: the real one, or the one of --at standing still.
-func clock(at string) (func() time.Time, error) {
+// clock returns the time to go by: the world's, or the one of --at standing still.
+func (a *app) clock(at string) (func() time.Time, error) {
 	if at == "" {
-		return time.Now, nil
+		return a.now, nil
 	}
 	for _, layout := range []string{time.RFC3339, "2006-01-02T15:04Z07:00", "2006-01-02T15:04:05", "2006-01-02T15:04", "2006-01-02 15:04:05", "2006-01-02 15:04", time.DateOnly} {
 		if t, err := time.ParseInLocation(layout, at, time.UTC); err == nil {

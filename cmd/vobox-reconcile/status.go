@@ -81,9 +81,14 @@ func (a *app) statusCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "status",
 		Short: "Show what is left of every credential, and what comes next",
-		Args:  noArguments,
+		Long: `Show every credential, env file and service: what is left, what comes next, and
+what will break first. Nothing is touched.
+
+The exit code is 1 if a credential has expired, is missing or cannot be used, or
+if an alert is critical.`,
+		Args: noArguments,
 		RunE: func(*cobra.Command, []string) error {
-			now, err := clock(at)
+			now, err := a.clock(at)
 			if err != nil {
 				return err
 			}

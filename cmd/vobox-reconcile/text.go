@@ -18,7 +18,7 @@ type writer struct {
 	painter
 	width int    // columns; 0: as many as it takes
 	home  string // of the account looked after, ending in a slash; empty: unknown
-	tilde string // stands for it, "~alicesgm/"
+	tilde string // stands for it, "~alicesgm/" or "~/"
 	names *strings.Replacer
 }
 
@@ -27,6 +27,9 @@ func (a *app) text(want plan.Desired) *writer {
 	w := &writer{Writer: a.stdout, painter: a.out, width: a.out.width, names: strings.NewReplacer()}
 	if want.User != "" && filepath.IsAbs(want.Home) && filepath.Clean(want.Home) != "/" {
 		w.home, w.tilde = filepath.Clean(want.Home)+"/", "~"+want.User+"/"
+		if a.getenv("HOME") != "" && filepath.Clean(a.getenv("HOME")) == filepath.Clean(want.Home) {
+			w.tilde = "~/"
+		}
 	}
 	w.names = shortNames(want.EnvFiles)
 	return w
