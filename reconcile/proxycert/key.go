@@ -24,6 +24,10 @@ const (
 // minRSABits is what OpenSSL's security level 2 asks for, which is in force on every grid server of today.
 const minRSABits = 2048
 
+// MaxRSABits is the length of the longest RSA key that signatures are checked with, in bits: that costs the third power
+// of the length, and a peer chooses it. The longest key of any IGTF CA has 8192.
+const MaxRSABits = 16384
+
 // GenerateKey makes a key pair with crypto/rand. The empty type means RSA2048.
 func GenerateKey(t KeyType) (crypto.Signer, error) {
 	bits := 0
@@ -72,4 +76,21 @@ func signatureAlgorithm(key crypto.Signer) (x509.SignatureAlgorithm, error) {
 func sameKey(a, b crypto.PublicKey) bool {
 	k, ok := a.(interface{ Equal(crypto.PublicKey) bool })
 	return ok && k.Equal(b)
+}
+
+// CheckSignature verifies that the issuer's key signed the certificate, whatever the issuer may sign: of an end-entity
+// certificate, [x509.Certificate.CheckSignatureFrom] would ask that it be a CA. RSA keys beyond [MaxRSABits] are refused.
+func CheckSignature(cert, issuer *x509.Certificate) error {
+	if err := checkLength(issuer.PublicKey); err != nil {
+		return err
+	}
+	return issuer.CheckSignature(cert.SignatureAlgorithm, cert.RawTBSCertificate, cert.Signature)
+}
+
+// checkLength refuses keys with which nothing should be computed.
+func checkLength(pub crypto.PublicKey) error {
+	if k, ok := pub.(*rsa.PublicKey); ok && k.N.BitLen() > MaxRSABits {
+		return fmt.Errorf("an RSA key of %d bits, more than %d, is not used", k.N.BitLen(), MaxRSABits)
+	}
+	return nil
 }

@@ -69,6 +69,9 @@ func parseRequest(der []byte) (*x509.CertificateRequest, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := checkLength(req.PublicKey); err != nil {
+		return nil, err
+	}
 	// Whoever sends the request must hold the key.
 	if err := req.CheckSignature(); err != nil {
 		return nil, fmt.Errorf("its own signature: %w", err)

@@ -14,7 +14,8 @@ import (
 const (
 	maxCertificates = 2000
 	maxDepth        = 20
-	maxIssuers      = 8 // certificates of one subject whose signature is tried
+	maxIssuers      = 8  // certificates of one subject whose signature is tried
+	maxChecks       = 64 // signatures in all; the certificates may be anybody's
 )
 
 // ErrKeyMismatch is returned by SortChain when the key belongs to none of the certificates.
@@ -24,8 +25,8 @@ var ErrKeyMismatch = errors.New("the private key belongs to none of the certific
 // public key (nil: the certificate that issued none of the others). Certificates that do not belong are left out. A chain
 // whose EEC is missing is returned as far as it goes.
 //
-// Issuers are found by name; only where several certificates have the name do signatures decide. This is sorting, not
-// verification.
+// Issuers are found by name; only where several certificates have the name do signatures decide, of which few are
+// checked, and none with RSA keys beyond [MaxRSABits]. This is sorting, not verification.
 func SortChain(certs []*x509.Certificate, pub crypto.PublicKey) ([]*x509.Certificate, error) {
 	if len(certs) == 0 {
 		return nil, errors.New("no certificate")
@@ -52,6 +53,7 @@ type sorter struct {
 	certs     []*x509.Certificate            // without duplicates, in the order given
 	bySubject map[string][]*x509.Certificate // by DER of the subject
 	byCanon   map[string][]*x509.Certificate // by canonical subject; made when first needed
+	checks    int                            // signatures checked so far
 }
 
 func newSorter(certs []*x509.Certificate) *sorter {
@@ -134,7 +136,10 @@ func (s *sorter) issuer(cert *x509.Certificate, used []*x509.Certificate) *x509.
 	}
 	if len(named) > 1 {
 		for _, c := range named[:min(len(named), maxIssuers)] {
-			if c.CheckSignature(cert.SignatureAlgorithm, cert.RawTBSCertificate, cert.Signature) == nil {
+			if s.checks++; s.checks > maxChecks {
+				break
+			}
+			if CheckSignature(cert, c) == nil {
 				return c
 			}
 		}
