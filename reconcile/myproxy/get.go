@@ -173,8 +173,7 @@ func (x *exchange) check(cred *proxycert.Credential, want dn.Name) error {
 		if !bytes.Equal(cert.RawIssuer, issuer.RawSubject) {
 			return x.garbled(fmt.Errorf("%q was not issued by %q", subject(cert), subject(issuer)))
 		}
-		// Not CheckSignatureFrom: an end-entity certificate is no CA (RFC 3820 section 3.1).
-		if err := issuer.CheckSignature(cert.SignatureAlgorithm, cert.RawTBSCertificate, cert.Signature); err != nil {
+		if err := proxycert.CheckSignature(cert, issuer); err != nil {
 			return x.garbled(fmt.Errorf("the signature on %q: %w", subject(cert), err))
 		}
 	}

@@ -3,10 +3,12 @@ package myproxy_test
 import (
 	"bytes"
 	"crypto"
+	"crypto/rsa"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"math/big"
 	"slices"
 	"strings"
 	"testing"
@@ -162,6 +164,20 @@ func TestGetBadChain(t *testing.T) {
 				t.Errorf("got %s, want %s (%v)", got, tt.id, err)
 			}
 		})
+	}
+}
+
+// TestGetLongKey has a server that puts a key into its chain with which a client could compute for hours.
+func TestGetLongKey(t *testing.T) {
+	n := new(big.Int).Lsh(big.NewInt(1), 20000)
+	long := mustIssue(&x509.Certificate{RawSubject: stored().Leaf().RawSubject, SerialNumber: big.NewInt(5), NotBefore: testTime,
+		NotAfter: testTime.AddDate(1, 0, 0)}, ca().cert, &rsa.PublicKey{N: n.SetBit(n, 0, 1), E: 1<<31 - 1}, ca().key)
+	c := serve(t, tls.VersionTLS13, signs(stored(), dayTemplate, func(p *peer, chain []*x509.Certificate) error {
+		return p.send(mustMarshalChain(t, []*x509.Certificate{chain[0], long}), okMessage)
+	}))
+	_, err := c.Get(t.Context(), myproxy.GetRequest{Username: "jdoe", Key: proxycert.P256})
+	if errID(err) != "MP-PROTO" || !strings.Contains(err.Error(), "more than 16384") {
+		t.Errorf("got %v, want a fault about the length of a key", err)
 	}
 }
 
