@@ -181,6 +181,9 @@ func (r *reader) source(c *Config, p *Proxy) {
 		m.Server, m.Servers, m.ServerDN = c.MyProxy.Server, c.MyProxy.Servers, c.MyProxy.ServerDN
 	} else {
 		m.Servers, _, _ = parseServers(m.Server) // a fault was reported by the check of the key
+		if slices.Equal(m.Servers, c.MyProxy.Servers) {
+			m.ServerDN = c.MyProxy.ServerDN
+		}
 	}
 	m.Username = orElse(m.Username, p.DN)
 }

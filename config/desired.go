@@ -14,13 +14,15 @@ const (
 	userMode    = 0o600
 )
 
-// Desired is the configuration as the engine wants it. The machine proxy is the first credential, and only observed
-// when another program keeps it.
+// Desired is the configuration as the engine wants it. The machine proxy is the first credential; it is only observed
+// when another program keeps it, and left out when that is so and nothing here uses it.
 func (c *Config) Desired() plan.Desired {
 	d := plan.Desired{
 		VO: c.VO, User: c.User, UID: c.uid, GID: c.gid, Home: c.home,
 		Root: c.Root, Repository: c.Repository, State: c.State,
-		Credentials: []plan.Credential{c.machineCredential()},
+	}
+	if c.MachineProxy.Manage || c.usesMachineProxy() {
+		d.Credentials = append(d.Credentials, c.machineCredential())
 	}
 	for _, p := range c.Proxies {
 		d.Credentials = append(d.Credentials, c.userCredential(p))
@@ -37,6 +39,29 @@ func (c *Config) Desired() plan.Desired {
 		})
 	}
 	return d
+}
+
+// usesMachineProxy reports whether a proxy comes from a MyProxy server, to which the machine proxy is shown, or something
+// refers to it by name.
+func (c *Config) usesMachineProxy() bool {
+	for _, p := range c.Proxies {
+		if p.Source.MyProxy != nil {
+			return true
+		}
+	}
+	for _, s := range c.Services {
+		if slices.Contains(s.proxies, plan.MachineName) {
+			return true
+		}
+	}
+	for _, e := range c.EnvFiles {
+		for _, v := range slices.Concat(e.Set, e.Expect) {
+			if slices.ContainsFunc(v.Parts, func(p plan.Part) bool { return p.Proxy == plan.MachineName }) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 func (c *Config) machineCredential() plan.Credential {

@@ -135,9 +135,12 @@ func TestDefaults(t *testing.T) {
 		{"trust as written", base + "trust: {certificates: /x, vomsdir: /y, vomses: [/z], crl: require}\n", []string{"X509_CERT_DIR=/c", "X509_VOMS_DIR=/v", "X509_VOMSES=/a"}, nil, func(c *config.Config) any { return c.Trust },
 			config.Trust{Certificates: "/x", VOMSDir: "/y", VOMSES: []string{"/z"}, CRL: config.CRLRequire}},
 		{"manage", base, nil, nil, func(c *config.Config) any { return c.MachineProxy.Manage }, true},
-		{"manage without key", base, nil, hidden, func(c *config.Config) any { return []any{c.MachineProxy.Manage, c.Desired().Credentials[0].Observe} }, []any{false, true}},
+		{"manage without key", head + proxy, nil, hidden, func(c *config.Config) any { return []any{c.MachineProxy.Manage, c.Desired().Credentials[0].Observe} }, []any{false, true}},
+		{"a machine proxy that nothing here uses", base, nil, hidden, func(c *config.Config) any { return len(c.Desired().Credentials) }, 0},
+		{"a machine proxy that is referred to", base + "services: [{name: s, unit: u, onChange: ['proxy:machine-proxy']}]\n", nil, hidden, func(c *config.Config) any { return c.Desired().Credentials[0].Observe }, true},
+		{"server DN goes with its server, named again", base + "myproxy: {server: s, serverDN: /CN=s}\nproxies: [{name: a, dn: /CN=x, source: {myproxy: {server: 's:7512'}}}]\n", nil, nil, func(c *config.Config) any { return c.Proxies[0].Source.MyProxy.ServerDN }, "/CN=s"},
 		{"manage as written", base + "machineProxy: {manage: true}\n", nil, hidden, func(c *config.Config) any { return c.MachineProxy.Manage }, true},
-		{"no manage as written", base + "machineProxy: {manage: false}\n", nil, nil, func(c *config.Config) any { return c.Desired().Credentials[0].Observe }, true},
+		{"no manage as written", head + proxy + "machineProxy: {manage: false}\n", nil, nil, func(c *config.Config) any { return c.Desired().Credentials[0].Observe }, true},
 		{"machine renewBelow", base + "machineProxy: {lifetime: 10h}\n", nil, nil, func(c *config.Config) any { return c.MachineProxy.RenewBelow.String() }, "5h0m0s"},
 		{"server", base + proxy, []string{"MYPROXY_SERVER=a.example,[::1]:7, b.example:7513"}, nil, func(c *config.Config) any {
 			return []any{c.MyProxy.Servers, c.Desired().Credentials[1].Source.MyProxy.Server}

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/vobox-reconcile/vobox-reconcile/reconcile/atomicfile"
+	"github.com/vobox-reconcile/vobox-reconcile/reconcile/credfile"
 	"github.com/vobox-reconcile/vobox-reconcile/reconcile/envfile"
 	"github.com/vobox-reconcile/vobox-reconcile/reconcile/plan"
 	"github.com/vobox-reconcile/vobox-reconcile/reconcile/service"
@@ -157,22 +158,38 @@ func (r *run) do(ctx context.Context, s plan.Step) error {
 	return fmt.Errorf("step %s: unknown action %q", s.ID, s.Action)
 }
 
-// placeProxy writes a good proxy again, with the mode and owner it should have.
+// placeProxy writes a good proxy again, with the mode and owner it should have, if it is still the one that was judged.
 func (r *run) placeProxy(s plan.Step) error {
 	c, _ := find(r.want.Credentials, func(c plan.Credential) bool { return c.Name == s.Target })
-	data, _, err := atomicfile.Read(s.Path, maxEnvFile)
+	data, _, err := atomicfile.Read(s.Path, credfile.MaxSize)
 	if err != nil {
 		return err
+	}
+	r.mu.Lock()
+	judged := r.seen.Credentials[c.Name].Digest
+	r.mu.Unlock()
+	if credfile.Digest(data) != judged {
+		return fmt.Errorf("%s has changed since it was looked at; run vobox-reconcile again", s.Path)
 	}
 	_, err = atomicfile.Replace(s.Path, data, ownedBy(r.want, uint32(c.Mode)))
 	return err
 }
 
+// link makes the path a symbolic link to the proxy. A file that stands there is kept beside, as PATH.orig.
 func (r *run) link(s plan.Step) error {
-	if err := atomicfile.MkdirAll(filepath.Dir(s.Path), ownedBy(r.want, 0o755)); err != nil {
+	if err := makeDir(r.want, filepath.Dir(s.Path), 0o755); err != nil {
 		return err
 	}
-	_, err := atomicfile.Symlink(r.path(s.Target), s.Path, ownedBy(r.want, 0o777))
+	data, _, err := atomicfile.Read(s.Path, credfile.MaxSize)
+	switch {
+	case err == nil:
+		if _, err := atomicfile.Replace(s.Path+".orig", data, ownedBy(r.want, 0o600)); err != nil {
+			return fmt.Errorf("keeping the file that is there: %w", err)
+		}
+	case !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, atomicfile.ErrLink):
+		return fmt.Errorf("keeping the file that is there: %w", err)
+	}
+	_, err = atomicfile.Symlink(r.path(s.Target), s.Path, ownedBy(r.want, 0o777))
 	return err
 }
 
@@ -194,7 +211,7 @@ func (r *run) writeEnvFile(s plan.Step) error {
 	data, info, err := atomicfile.Read(f.Path, maxEnvFile)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		if err := atomicfile.MkdirAll(filepath.Dir(f.Path), ownedBy(r.want, 0o755)); err != nil {
+		if err := makeDir(r.want, filepath.Dir(f.Path), 0o755); err != nil {
 			return err
 		}
 	case err != nil:
@@ -250,7 +267,7 @@ func (r *run) restart(ctx context.Context, s plan.Step) error {
 	err := r.seen.state.change(r.want, func(st *state) {
 		rec := st.record(svc.Name)
 		rec.Restarts = append(rec.Restarts, r.Now().UTC())
-		if extra := len(rec.Restarts) - keepRestarts; extra > 0 {
+		if extra := len(rec.Restarts) - max(keepRestarts, svc.AtMost); extra > 0 {
 			rec.Restarts = slices.Delete(rec.Restarts, 0, extra)
 		}
 		if rec.Pending == "" {
@@ -262,12 +279,28 @@ func (r *run) restart(ctx context.Context, s plan.Step) error {
 	}
 	cmd := service.Command{Name: svc.Name, Restart: svc.Restart, Unit: svc.Unit, Preflight: svc.Preflight, Verify: svc.Verify, Timeout: svc.Timeout}
 	if err := r.Services.Restart(ctx, cmd); err != nil {
+		var failed *service.Error
+		if errors.As(err, &failed) && failed.Phase == service.PhasePreflight {
+			r.uncount(svc)
+		}
 		return err
 	}
 	return r.seen.state.change(r.want, func(st *state) {
 		rec := st.record(svc.Name)
 		rec.Known, rec.Pending, rec.RestartedFor = true, "", r.serviceDigest(svc)
 	})
+}
+
+// uncount takes back a restart that did not begin, as its preflight failed.
+func (r *run) uncount(svc plan.Service) {
+	err := r.seen.state.change(r.want, func(st *state) {
+		if rec := st.record(svc.Name); len(rec.Restarts) > 0 {
+			rec.Restarts = rec.Restarts[:len(rec.Restarts)-1]
+		}
+	})
+	if err != nil {
+		r.Log.Warn().Err(err).Str("service", svc.Name).Msg("taking back the count of a restart")
+	}
 }
 
 func (r *run) serviceDigest(svc plan.Service) string {

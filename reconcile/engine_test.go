@@ -12,14 +12,15 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
 	"github.com/rs/zerolog"
 
 	"github.com/vobox-reconcile/vobox-reconcile/reconcile"
+	"github.com/vobox-reconcile/vobox-reconcile/reconcile/attrcert"
 	"github.com/vobox-reconcile/vobox-reconcile/reconcile/credfile"
-	"github.com/vobox-reconcile/vobox-reconcile/reconcile/dn"
 	"github.com/vobox-reconcile/vobox-reconcile/reconcile/gridtest"
 	"github.com/vobox-reconcile/vobox-reconcile/reconcile/issue"
 	"github.com/vobox-reconcile/vobox-reconcile/reconcile/plan"
@@ -89,7 +90,7 @@ func newBox(t *testing.T, o gridtest.SiteOptions) *box {
 		Trust: site.Trust,
 		Issuer: &issue.Issuer{
 			TLS: func(show *proxycert.Credential, p issue.Peer) *tls.Config {
-				return site.Trust.ClientConfig(show, peer(t, p), now)
+				return site.Trust.ClientConfig(show, trust.Peer{Host: p.Host, DN: p.DN}, now)
 			},
 			Servers: func() ([]voms.Server, error) { return voms.Load([]string{site.Vomses}) },
 			Now:     now,
@@ -586,15 +587,199 @@ func TestPlainProxy(t *testing.T) {
 	}
 }
 
-func peer(t *testing.T, p issue.Peer) trust.Peer {
-	t.Helper()
-	out := trust.Peer{Host: p.Host}
-	if p.DN != "" {
-		name, err := dn.Parse(p.DN)
+// A grant of another source says nothing, and is no reason to panic.
+func TestChangedSource(t *testing.T) {
+	b := newBox(t, gridtest.SiteOptions{StoredMax: 12 * time.Hour})
+	mustAlert(t, b.pass(t, plan.Options{}), "MP-T12")
+	b.want.Credentials[1].Source = plan.Source{Certificate: &plan.Certificate{Cert: b.UserCert, Key: b.UserKey}}
+	b.clock.pass(time.Minute)
+	r := b.pass(t, plan.Options{})
+	mustResults(t, r, "renew/proxy/lcgadmin done")
+	if len(r.Alerts) != 0 {
+		t.Errorf("alerts %+v", r.Alerts)
+	}
+}
+
+// A short grant that was not taken neither stops renewals nor is asked for on every pass.
+func TestRefusedGrantIsAskedAgain(t *testing.T) {
+	b := newBox(t, gridtest.SiteOptions{})
+	mustResults(t, b.pass(t, plan.Options{}), b.all()...)
+	b.MyProxy.SetFaults(gridtest.Fault{Kind: gridtest.Shorten, Lifetime: 10 * time.Minute})
+	b.clock.pass(3 * time.Hour)
+	mustResults(t, b.pass(t, plan.Options{}), "renew/proxy/lcgadmin failed")
+	b.MyProxy.SetFaults()
+	for range 5 {
+		b.clock.pass(time.Hour)
+		mustResults(t, b.pass(t, plan.Options{}))
+	}
+	b.clock.pass(time.Hour)
+	mustResults(t, b.pass(t, plan.Options{Only: []string{"lcgadmin"}}), "renew/proxy/lcgadmin done")
+}
+
+// What somebody else has put at the path during the exchange, and lasts longer, stays.
+func TestBetterFileMeanwhile(t *testing.T) {
+	b := newBox(t, gridtest.SiteOptions{})
+	mustResults(t, b.pass(t, plan.Options{}), b.all()...)
+	path := b.want.Credentials[1].Path
+	b.clock.pass(3 * time.Hour)
+	better := &betterFile{Issuer: b.Issuer, put: func() {
+		ac, err := b.VOMS.Attest(b.VO, b.User, 96*time.Hour, b.Role)
 		if err != nil {
 			t.Error(err)
 		}
-		out.DN = name
+		proxy, err := b.CA.Proxy(b.User, 96*time.Hour, attrcert.Extension(ac))
+		if err != nil {
+			t.Error(err)
+		}
+		if err := gridtest.WriteProxy(proxy, path); err != nil {
+			t.Error(err)
+		}
+	}}
+	b.Issuer = better
+	r := b.pass(t, plan.Options{})
+	mustResults(t, r, "renew/proxy/lcgadmin failed")
+	mustAlert(t, r, "NEVER-WORSE")
+	if left := b.Observe(b.want).Credentials["lcgadmin"].EffectiveEnd.Sub(b.clock.Now()); left < 90*time.Hour {
+		t.Errorf("the better proxy was replaced: %v left", left)
 	}
-	return out
+}
+
+// A betterFile is an issuer during whose work somebody registers a longer proxy.
+type betterFile struct {
+	reconcile.Issuer
+	put func()
+}
+
+func (b *betterFile) Issue(ctx context.Context, want plan.Credential, a issue.Authority) (*issue.Issued, error) {
+	issued, err := b.Issuer.Issue(ctx, want, a)
+	b.put()
+	return issued, err
+}
+
+// A proxy of somebody else where the machine proxy should be is replaced.
+func TestForeignMachineProxy(t *testing.T) {
+	b := newBox(t, gridtest.SiteOptions{})
+	mustResults(t, b.pass(t, plan.Options{}), b.all()...)
+	if err := os.Remove(b.want.Credentials[0].Path); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(b.want.Credentials[0].Path, read(t, b.want.Credentials[1].Path), 0o400); err != nil {
+		t.Fatal(err)
+	}
+	if st := b.Observe(b.want).Credentials[plan.MachineName]; st.FaultID != "PROXY-IDENTITY" {
+		t.Errorf("fault %s %q", st.FaultID, st.Fault)
+	}
+	mustResults(t, b.pass(t, plan.Options{}), "renew/machine-proxy done")
+}
+
+// A restart that its preflight holds back does not count.
+func TestPreflightDoesNotCount(t *testing.T) {
+	b := newBox(t, gridtest.SiteOptions{})
+	b.restarts.err = &service.Error{Phase: service.PhasePreflight, Service: "jalien"}
+	want := append(b.all()[:4:4], "restart/service/jalien failed")
+	mustResults(t, b.pass(t, plan.Options{}), want...)
+	for range 6 {
+		mustAlert(t, b.pass(t, plan.Options{}), "SVC-PREFLIGHT")
+	}
+	b.restarts.err = nil
+	mustResults(t, b.pass(t, plan.Options{}), "restart/service/jalien done")
+}
+
+// What is missing above the VO's directory is not given to the VO's account.
+func TestParentDirectories(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("SKIPPED: only root gives files away")
+	}
+	b := newBox(t, gridtest.SiteOptions{})
+	// Everything on the way down must be root's or the account's, which t.TempDir is.
+	top := filepath.Join(b.Dir, "lib")
+	b.want.UID, b.want.GID = 12345, 12345
+	b.want.Root = filepath.Join(top, "vobox", "alice")
+	b.want.State = filepath.Join(b.want.Root, "reconcile")
+	b.want.Repository = filepath.Join(b.want.Root, "proxy_repository")
+	b.want.Credentials[0].Path = filepath.Join(b.want.Root, "renewal-proxy.pem")
+	b.want.Credentials[1].Path = filepath.Join(b.want.Repository, "lcgadmin")
+	mustResults(t, b.pass(t, plan.Options{}), b.all()...)
+	for path, wanted := range map[string]struct {
+		uid  uint32
+		mode os.FileMode
+	}{top: {0, 0o755}, filepath.Dir(b.want.Root): {0, 0o755}, b.want.Root: {12345, 0o755}, b.want.State: {12345, 0o700},
+		b.want.Repository: {12345, 0o700}, b.want.Credentials[1].Path: {12345, 0o600}, b.want.Credentials[0].Path: {12345, 0o400}} {
+		info, err := os.Stat(path)
+		if err != nil {
+			t.Error(err)
+			continue
+		}
+		if got := info.Sys().(*syscall.Stat_t).Uid; got != wanted.uid || info.Mode().Perm() != wanted.mode {
+			t.Errorf("%s: uid %d, mode %v; want %+v", path, got, info.Mode(), wanted)
+		}
+	}
+}
+
+// A file that stands where a link shall be is kept beside.
+func TestLinkKeepsFile(t *testing.T) {
+	b := newBox(t, gridtest.SiteOptions{})
+	link := filepath.Join(b.Root, "x509up")
+	if err := os.WriteFile(link, []byte("precious"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	b.want.Credentials[1].Links = []string{link}
+	mustResults(t, b.pass(t, plan.Options{}), slices.Insert(b.all(), 2, "link"+link+" done")...)
+	if got := string(read(t, link+".orig")); got != "precious" {
+		t.Errorf("kept %q", got)
+	}
+}
+
+// The record belongs to the account, which may have written anything into it.
+func TestHostileState(t *testing.T) {
+	b := newBox(t, gridtest.SiteOptions{})
+	mustResults(t, b.pass(t, plan.Options{}), b.all()...)
+	path := filepath.Join(b.want.State, "state.json")
+	good := read(t, path)
+	for _, content := range []string{
+		`{"grants":{"machine-proxy":{"source":"certificate ` + b.HostCert + `","taken":true,"asked":86400000000000,"granted":1,"time":"2026-11-21T00:00:00Z","proxy":{"granted":1,"limit":"stored"}}}}`,
+		`{"grants":{"lcgadmin":{"asked":-5,"granted":-9223372036854775808,"proxy":{"granted":-1,"limit":"stored"}}}}`,
+		`{"services":{"jalien":{"known":true,"pending":"\u001b[2K\rall is well\u202e","restarts":["9999-01-01T00:00:00Z","0001-01-01T00:00:00Z"]}}}`,
+	} {
+		if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		r := b.pass(t, plan.Options{})
+		if _, err := json.Marshal(r.Alerts); err != nil {
+			t.Error(err)
+		}
+		for _, o := range r.Outcomes {
+			if strings.ContainsAny(o.Step.Reason, "\x1b\r\u202e") {
+				t.Errorf("control characters in %q", o.Step.Reason)
+			}
+			if o.Step.Action == plan.Renew {
+				t.Errorf("renewed: %s", o.Step.Reason)
+			}
+		}
+	}
+	if err := os.WriteFile(path, good, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	mustResults(t, b.pass(t, plan.Options{}))
+}
+
+// Two runs that hold a lock of the same name, but not of the same file, would be two at once.
+func TestLockFileRemoved(t *testing.T) {
+	want := plan.Desired{State: filepath.Join(t.TempDir(), "state"), UID: -1, GID: -1}
+	release, err := reconcile.Lock(context.Background(), want, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer release()
+	if err := os.Remove(filepath.Join(want.State, "lock")); err != nil {
+		t.Fatal(err)
+	}
+	second, err := reconcile.Lock(context.Background(), want, 0)
+	if err != nil {
+		t.Fatal(err) // that somebody removes the file of a run under way cannot be helped
+	}
+	defer second()
+	if _, err := reconcile.Lock(context.Background(), want, 0); !errors.Is(err, reconcile.ErrLocked) {
+		t.Errorf("a third: %v", err)
+	}
 }

@@ -41,7 +41,7 @@ func (j *journal) add(e JournalEntry) error {
 	if err != nil {
 		return err
 	}
-	if err := atomicfile.MkdirAll(j.want.State, ownedBy(j.want, 0o700)); err != nil {
+	if err := makeDir(j.want, j.want.State, 0o700); err != nil {
 		return fmt.Errorf("making the state directory: %w", err)
 	}
 	path := filepath.Join(j.want.State, "journal.jsonl")

@@ -49,11 +49,12 @@ func (e *Engine) look(want plan.Desired, now time.Time) *seen {
 		e.Log.Warn().Err(err).Str("path", want.State).Msg("the record of earlier passes cannot be used, going on without")
 	}
 	for _, c := range want.Credentials {
-		st, cred := e.observeCredential(c, now)
+		source := e.observeSource(c, now)
+		st, cred := e.observeCredential(known(c, source), now)
 		if g, ok := s.state.Grants[c.Name]; ok {
 			st.Grant = &g
 		}
-		st.Source = e.observeSource(c, now)
+		st.Source = source
 		st.Links = observeLinks(c, st.Path)
 		st.Misplaced = misplaced(c, st, want)
 		s.Credentials[c.Name] = st
@@ -68,6 +69,15 @@ func (e *Engine) look(want plan.Desired, now time.Time) *seen {
 		s.Services[svc.Name] = s.state.service(svc.Name)
 	}
 	return s
+}
+
+// known is the credential with the identity that its source has, where the configuration names none: the machine proxy
+// must be one of this box's host certificate.
+func known(c plan.Credential, source plan.SourceState) plan.Credential {
+	if c.Identity == "" && !c.Observe {
+		c.Identity = source.Identity
+	}
+	return c
 }
 
 // observeCredential looks at a proxy file; where the path is a glob, at all that match, and takes the usable one that
@@ -155,6 +165,10 @@ func (e *Engine) Judge(cred *proxycert.Credential, want plan.Credential, now tim
 		if errors.As(err, &te) {
 			st.FaultID = te.ID
 		}
+		return st
+	}
+	if !chain.Identity.Equal(cred.Identity()) { // an independent proxy speaks for itself alone
+		st.Fault, st.FaultID = fmt.Sprintf("its identity is %s, not %s", chain.Identity, st.Identity), "PROXY-IDENTITY"
 		return st
 	}
 	if chain.EffectiveEnd.Before(st.EffectiveEnd) {
@@ -265,27 +279,31 @@ func (e *Engine) observeSource(c plan.Credential, now time.Time) plan.SourceStat
 		return plan.SourceState{}
 	}
 	st := plan.SourceState{Path: c.Source.Certificate.Cert}
+	id := "ROBOT-CERT"
+	if c.Kind == plan.Machine {
+		id = "HOST-CERT"
+	}
 	fault := func(id, format string, args ...any) plan.SourceState {
 		st.FaultID, st.Fault = id, fmt.Sprintf(format, args...)
 		return st
 	}
 	path, err := atomicfile.Follow(st.Path)
 	if err != nil {
-		return fault("HOST-CERT", "reading the certificate: %v", err)
+		return fault(id, "reading the certificate: %v", err)
 	}
 	data, _, err := atomicfile.Read(path, credfile.MaxSize)
 	if err != nil {
-		return fault("HOST-CERT", "reading the certificate: %v", err)
+		return fault(id, "reading the certificate: %v", err)
 	}
 	file, err := credfile.ParseAll(data)
 	if err != nil || len(file.Certificates) == 0 {
-		return fault("HOST-CERT", "%s holds no certificate that can be read", st.Path)
+		return fault(id, "%s holds no certificate that can be read", st.Path)
 	}
 	cert := file.Certificates[0]
 	st.Identity, st.NotAfter = dn.MustFromDER(cert.RawSubject).String(), cert.NotAfter
 	switch {
 	case !now.Before(cert.NotAfter):
-		return fault("HOST-CERT", "the certificate %s expired on %s", st.Path, plan.Clock(cert.NotAfter))
+		return fault(id, "the certificate %s expired on %s", st.Path, plan.Clock(cert.NotAfter))
 	case now.Before(cert.NotBefore):
 		return fault("CLOCK", "the certificate %s is valid from %s only: is the clock of this box right?", st.Path, plan.Clock(cert.NotBefore))
 	}
@@ -298,11 +316,11 @@ func observeLinks(c plan.Credential, target string) map[string]string {
 		got, err := atomicfile.Readlink(link)
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
-			out[link] = "there is no link yet"
+			out[link] = plan.NoLink
 		case err != nil:
 			out[link] = "it is not a symbolic link"
 		case got != target:
-			out[link] = "it points to " + got
+			out[link] = fmt.Sprintf("it points to %q", got)
 		default:
 			out[link] = ""
 		}

@@ -46,7 +46,7 @@ func realServers(t *testing.T, g *realgrid.Grid, vo *realgrid.VOMS, px *realgrid
 		Trust: store,
 		Issuer: &issue.Issuer{
 			TLS: func(show *proxycert.Credential, p issue.Peer) *tls.Config {
-				return store.ClientConfig(show, peer(t, p), time.Now)
+				return store.ClientConfig(show, trust.Peer{Host: p.Host, DN: p.DN}, time.Now)
 			},
 			Servers: func() ([]voms.Server, error) { return voms.Load([]string{vo.Vomses}) },
 			Now:     time.Now,

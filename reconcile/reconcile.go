@@ -6,6 +6,11 @@ package reconcile
 
 import (
 	"context"
+	"errors"
+	"io/fs"
+	"path/filepath"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -109,15 +114,56 @@ func Preview(p plan.Plan, now time.Time) *Report {
 // Pass observes, plans and applies. The caller holds the lock.
 func (e *Engine) Pass(ctx context.Context, want plan.Desired, o plan.Options) (*Report, error) {
 	now := e.Now()
+	e.sweep(want, now)
 	seen := e.look(want, now)
 	report := e.Apply(ctx, want, seen, plan.Compute(want, seen.Observed, now, o))
 	report.Time = now
 	return report, nil
 }
 
+// staleTemp is how old a temporary file must be to be one that a killed run has left.
+const staleTemp = time.Hour
+
+// sweep removes temporary files that a run left when it was killed: keys may be in them.
+func (e *Engine) sweep(want plan.Desired, now time.Time) {
+	dirs := []string{want.State, filepath.Join(want.State, "last-good")}
+	for _, c := range want.Credentials {
+		dirs = append(dirs, filepath.Dir(c.Path))
+	}
+	for _, f := range want.EnvFiles {
+		dirs = append(dirs, filepath.Dir(f.Path))
+	}
+	slices.Sort(dirs)
+	for _, dir := range slices.Compact(dirs) {
+		if err := atomicfile.RemoveStale(dir, now.Add(-staleTemp)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			e.Log.Debug().Err(err).Str("path", dir).Msg("looking for temporary files of earlier runs")
+		}
+	}
+}
+
 // Observe reads the box and changes nothing.
 func (e *Engine) Observe(want plan.Desired) plan.Observed {
 	return e.look(want, e.Now()).Observed
+}
+
+// makeDir makes a directory for the configuration's account. What is missing above the VO's own directories is not the
+// account's: other VOs share it.
+func makeDir(want plan.Desired, path string, mode uint32) error {
+	top := filepath.Dir(path)
+	for _, own := range []string{want.Root, want.Repository, want.State, want.Home} {
+		if own != "" && (path == own || strings.HasPrefix(path, own+"/")) && len(filepath.Dir(own)) < len(top) {
+			top = filepath.Dir(own)
+		}
+	}
+	if err := atomicfile.MkdirAll(top, atomicfile.Options{Mode: 0o755, UID: -1, GID: -1}); err != nil {
+		return err
+	}
+	if want.Root != "" && strings.HasPrefix(path, want.Root+"/") {
+		if err := atomicfile.MkdirAll(want.Root, ownedBy(want, 0o755)); err != nil {
+			return err
+		}
+	}
+	return atomicfile.MkdirAll(path, ownedBy(want, mode))
 }
 
 // ownedBy are the options of a file that belongs to the account of the configuration.

@@ -10,7 +10,6 @@ import (
 
 	"github.com/cenkalti/backoff/v5"
 
-	"github.com/vobox-reconcile/vobox-reconcile/reconcile/atomicfile"
 	"github.com/vobox-reconcile/vobox-reconcile/reconcile/credfile"
 	"github.com/vobox-reconcile/vobox-reconcile/reconcile/dn"
 	"github.com/vobox-reconcile/vobox-reconcile/reconcile/issue"
@@ -33,25 +32,64 @@ func (r *run) renewStep(s plan.Step) error {
 	if err != nil {
 		return err
 	}
-	issued, err := r.obtain(want, authority)
-	if err != nil {
-		return err
+	for tries := 0; ; tries++ {
+		issued, err := r.obtain(want, authority)
+		if err != nil {
+			return err
+		}
+		for _, w := range issued.Warnings {
+			r.Log.Warn().Str("credential", want.Name).Str("warning", w).Msg("the server warns")
+		}
+		now := r.Now()
+		old := r.inPlace(want, now)
+		st := r.Judge(issued.Credential, known(want, old.Source), now)
+		why := worse(st, old, now)
+		if st.Fault == "" {
+			r.granted(want, issued, st, why == "", now)
+		}
+		switch {
+		case why == "":
+			return r.put(s, want, issued, st, old)
+		case tries == 0 && st.Fault == "" && st.EffectiveEnd.Equal(old.EffectiveEnd) && !issued.Short():
+			// The one in place was made in this very second, and certificates count in seconds.
+			if err := r.pause(); err != nil {
+				return err
+			}
+		default:
+			return &WorseError{ID: cmp.Or(st.FaultID, "NEVER-WORSE"), Why: why}
+		}
 	}
-	for _, w := range issued.Warnings {
-		r.Log.Warn().Str("credential", want.Name).Str("server", w).Msg("the server says")
+}
+
+// pause waits for the next second.
+func (r *run) pause() error {
+	wait := time.Second
+	if r.RetryAfter > 0 {
+		wait = r.RetryAfter
 	}
-	now := r.Now()
-	st := r.Judge(issued.Credential, want, now)
-	if st.Fault == "" {
-		r.granted(want, issued, st, now)
+	select {
+	case <-time.After(wait):
+		return nil
+	case <-r.renewal.Done():
+		return r.renewal.Err()
 	}
+}
+
+// inPlace looks again at the file that is about to be replaced: a registration, or the old daemon, may have put a better
+// one there since the plan was made.
+func (r *run) inPlace(want plan.Credential, now time.Time) plan.CredentialState {
 	r.mu.Lock()
-	old := r.seen.Credentials[want.Name]
+	planned := r.seen.Credentials[want.Name]
 	r.mu.Unlock()
-	if why := worse(st, old, now); why != "" {
-		return &WorseError{ID: cmp.Or(st.FaultID, "NEVER-WORSE"), Why: why}
+	st, cred := r.observeFile(known(want, planned.Source), planned.Path, now)
+	st.Grant, st.Links, st.Source = planned.Grant, planned.Links, planned.Source
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.seen.Credentials[want.Name] = st
+	if cred != nil {
+		r.seen.creds[want.Name] = cred
 	}
-	return r.put(s, want, issued, st, old)
+	return st
 }
 
 // worse applies the never-worse rule: the new credential must be what is wanted, and where the old one is that too, it must
@@ -63,15 +101,18 @@ func worse(fresh, old plan.CredentialState, now time.Time) string {
 	case !now.Before(fresh.EffectiveEnd):
 		return fmt.Sprintf("%s ended on %s already", fresh.EndsWith, plan.Clock(fresh.EffectiveEnd))
 	case old.Usable(now) && !fresh.EffectiveEnd.After(old.EffectiveEnd):
-		return fmt.Sprintf("it lasts until %s (%s), the one that is there until %s", plan.Clock(fresh.EffectiveEnd), fresh.EndsWith, plan.Clock(old.EffectiveEnd))
+		return fmt.Sprintf("it lasts until %s (%s), the one that is there until %s", exact(fresh.EffectiveEnd), fresh.EndsWith, exact(old.EffectiveEnd))
 	}
 	return ""
 }
 
+// exact prints a moment to the second, where seconds decide.
+func exact(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05 UTC") }
+
 // granted keeps what was granted: it moves the next renewal and is told about, whether or not the credential is taken.
-func (r *run) granted(want plan.Credential, issued *issue.Issued, st plan.CredentialState, now time.Time) {
+func (r *run) granted(want plan.Credential, issued *issue.Issued, st plan.CredentialState, taken bool, now time.Time) {
 	g := issued.Grant
-	g.Time, g.Granted = now.UTC(), st.EffectiveEnd.Sub(now)
+	g.Time, g.Granted, g.Taken = now.UTC(), st.EffectiveEnd.Sub(now), taken
 	if g.Granted < min(g.Proxy.Granted, g.Asked)-plan.Slack(g.Asked) && g.AC.Limit == plan.LimitNone {
 		// Neither server said so: what ends earlier is a certificate that the credential hangs on.
 		g.AC = plan.Share{Granted: g.Granted, Limit: plan.LimitSigner}
@@ -94,8 +135,7 @@ func (r *run) put(s plan.Step, want plan.Credential, issued *issue.Issued, st, o
 		return err
 	}
 	opts := ownedBy(r.want, uint32(want.Mode))
-	dir := filepath.Dir(old.Path)
-	if err := atomicfile.MkdirAll(dir, ownedBy(r.want, 0o700)); err != nil {
+	if err := makeDir(r.want, filepath.Dir(old.Path), 0o700); err != nil {
 		undo()
 		return fmt.Errorf("making the directory of the proxy: %w", err)
 	}

@@ -7,8 +7,10 @@ import (
 	"io/fs"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"time"
+	"unicode"
 
 	"github.com/vobox-reconcile/vobox-reconcile/reconcile/atomicfile"
 	"github.com/vobox-reconcile/vobox-reconcile/reconcile/credfile"
@@ -60,12 +62,50 @@ func loadState(dir string) (*state, error) {
 	if s.Services == nil {
 		s.Services = map[string]*serviceRecord{}
 	}
+	s.sanitize()
+	return s, err
+}
+
+// sanitize drops what no pass can have written: the account that the file belongs to may have edited it.
+func (s *state) sanitize() {
+	for name, g := range s.Grants {
+		if !sane(g) {
+			delete(s.Grants, name)
+		}
+	}
 	for name, r := range s.Services {
 		if r == nil {
 			delete(s.Services, name)
+			continue
+		}
+		r.Pending = printable(r.Pending)
+		r.Restarts = slices.DeleteFunc(r.Restarts, func(t time.Time) bool { return !plausible(t) })
+	}
+}
+
+func sane(g plan.Grant) bool {
+	limits := []plan.Limit{plan.LimitNone, plan.LimitStored, plan.LimitEnd, plan.LimitCert, plan.LimitAC, plan.LimitSigner}
+	for _, share := range []plan.Share{g.Proxy, g.AC} {
+		if !slices.Contains(limits, share.Limit) || share.Granted < 0 {
+			return false
 		}
 	}
-	return s, err
+	return g.Asked > 0 && g.Granted >= 0 && plausible(g.Time) && (g.StoredEnd.IsZero() || plausible(g.StoredEnd)) &&
+		g.ACServer == printable(g.ACServer)
+}
+
+// plausible reports whether a pass can have written a time: JSON and people know years of four digits only.
+func plausible(t time.Time) bool { return t.Year() >= 2000 && t.Year() < 3000 }
+
+// printable takes out what would move a terminal's cursor, and keeps a line a line.
+func printable(s string) string {
+	s = strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) {
+			return -1
+		}
+		return r
+	}, s)
+	return s[:min(len(s), 1024)]
 }
 
 func (s *state) service(name string) plan.ServiceState {
@@ -85,7 +125,7 @@ func (s *state) change(want plan.Desired, f func(*state)) error {
 	if err != nil {
 		return err
 	}
-	if err := atomicfile.MkdirAll(want.State, ownedBy(want, 0o700)); err != nil {
+	if err := makeDir(want, want.State, 0o700); err != nil {
 		return fmt.Errorf("making the state directory: %w", err)
 	}
 	if _, err := atomicfile.Replace(s.path, append(data, '\n'), ownedBy(want, 0o600)); err != nil {
@@ -112,7 +152,7 @@ func lastGood(want plan.Desired, name string) string {
 
 func keepLastGood(want plan.Desired, name string, cred *proxycert.Credential) error {
 	path := lastGood(want, name)
-	if err := atomicfile.MkdirAll(filepath.Dir(path), ownedBy(want, 0o700)); err != nil {
+	if err := makeDir(want, filepath.Dir(path), 0o700); err != nil {
 		return err
 	}
 	return credfile.Write(path, cred, ownedBy(want, 0o600))

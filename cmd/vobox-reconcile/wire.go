@@ -8,7 +8,6 @@ import (
 
 	"github.com/vobox-reconcile/vobox-reconcile/config"
 	"github.com/vobox-reconcile/vobox-reconcile/reconcile"
-	"github.com/vobox-reconcile/vobox-reconcile/reconcile/dn"
 	"github.com/vobox-reconcile/vobox-reconcile/reconcile/issue"
 	"github.com/vobox-reconcile/vobox-reconcile/reconcile/plan"
 	"github.com/vobox-reconcile/vobox-reconcile/reconcile/proxycert"
@@ -29,12 +28,7 @@ func (a *app) engine(cfg *config.Config, want plan.Desired, now func() time.Time
 		Trust: store,
 		Issuer: &issue.Issuer{
 			TLS: func(show *proxycert.Credential, p issue.Peer) *tls.Config {
-				peer := trust.Peer{Host: p.Host}
-				if p.DN != "" {
-					// A DN in the configuration was parsed when it was loaded, one in a vomses file when that was.
-					peer.DN, _ = dn.Parse(p.DN)
-				}
-				return store.ClientConfig(show, peer, now)
+				return store.ClientConfig(show, trust.Peer{Host: p.Host, DN: p.DN}, now)
 			},
 			Servers: sync.OnceValues(func() ([]voms.Server, error) { return voms.Load(cfg.Trust.VOMSES) }),
 			Now:     now,

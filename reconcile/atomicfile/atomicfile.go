@@ -109,11 +109,13 @@ func unixMode(m fs.FileMode) uint32 {
 	return mode
 }
 
+const tempPrefix, tempSuffix = ".reconcile-", ".tmp"
+
 // tempName returns a name that nobody can foresee. It begins with a dot, so that a glob such as *lcgadmin never picks it.
 func tempName() string {
 	var b [12]byte
 	rand.Read(b[:])
-	return ".reconcile-" + hex.EncodeToString(b[:]) + ".tmp"
+	return tempPrefix + hex.EncodeToString(b[:]) + tempSuffix
 }
 
 // writeTemp makes a file with the content, mode and owner, on disk when it returns. Whatever fails, no file is left.

@@ -19,8 +19,11 @@ import (
 	"github.com/vobox-reconcile/vobox-reconcile/reconcile/voms"
 )
 
-// A Peer is a server that a connection goes to: by host name, or by DN (slash form) where that is not empty.
-type Peer struct{ Host, DN string }
+// A Peer is a server that a connection goes to: by host name, or by DN where that is not empty.
+type Peer struct {
+	Host string
+	DN   dn.Name
+}
 
 // An Issuer obtains credentials. It is safe for concurrent use.
 type Issuer struct {
@@ -43,6 +46,11 @@ type Issued struct {
 	Credential *proxycert.Credential
 	Grant      plan.Grant // Granted is for the caller to say, who verifies the whole
 	Warnings   []string   // texts of the servers
+}
+
+// Short reports whether a server gave less than was asked.
+func (i *Issued) Short() bool {
+	return i.Grant.Proxy.Limit != plan.LimitNone || i.Grant.AC.Limit != plan.LimitNone
 }
 
 // Issue obtains the credential that want describes. It verifies nothing but that the pieces fit: whether the result is
@@ -118,7 +126,7 @@ func (i *Issuer) base(ctx context.Context, want plan.Credential, a Authority) (*
 				Err:    fmt.Errorf("the certificate %s expired on %s", c.Cert, plan.Clock(base.NotAfter())),
 				Remedy: "ask your CA for a new certificate and install it as " + c.Cert}
 		}
-		g := plan.Grant{Time: now, Asked: want.Lifetime, Proxy: plan.Share{Granted: want.Lifetime}}
+		g := plan.Grant{Source: want.Source.String(), Time: now, Asked: want.Lifetime, Proxy: plan.Share{Granted: want.Lifetime}}
 		if left := base.NotAfter().Sub(now); left < want.Lifetime {
 			g.Proxy = plan.Share{Granted: left, Limit: plan.LimitCert}
 		}
@@ -128,7 +136,9 @@ func (i *Issuer) base(ctx context.Context, want plan.Credential, a Authority) (*
 	if err != nil {
 		return nil, plan.Grant{}, err
 	}
-	return base, delegatedGrant(base, want.Lifetime, now), nil
+	g := delegatedGrant(base, want.Lifetime, now)
+	g.Source = want.Source.String()
+	return base, g, nil
 }
 
 // certID is the id of faults of the certificate on the box.
@@ -149,10 +159,17 @@ func (i *Issuer) delegated(ctx context.Context, want plan.Credential, a Authorit
 			return nil, err
 		}
 	}
+	var serverDN dn.Name
+	if mp.ServerDN != "" {
+		var err error
+		if serverDN, err = dn.Parse(mp.ServerDN); err != nil {
+			return nil, fmt.Errorf("reading the DN of the MyProxy server: %w", err)
+		}
+	}
 	var failures []error
 	for _, server := range strings.Split(mp.Server, ",") {
 		client := myproxy.Client{Server: server, Timeout: mp.Timeout, Now: i.Now,
-			TLS: i.TLS(a.Machine, Peer{Host: host(server), DN: mp.ServerDN})}
+			TLS: i.TLS(a.Machine, Peer{Host: host(server), DN: serverDN})}
 		cred, err := client.Get(ctx, myproxy.GetRequest{Username: mp.Username, CredName: mp.CredentialName,
 			Passphrase: passphrase, Lifetime: want.Lifetime, Renew: a.Old, Key: proxycert.KeyType(want.Key)})
 		if err == nil {
@@ -233,7 +250,7 @@ func (i *Issuer) attributes(ctx context.Context, want plan.Credential, base *pro
 		}
 	}
 	client := voms.Client{Timeout: i.Timeout, TLS: func(s voms.Server) *tls.Config {
-		return i.TLS(base, Peer{Host: s.Host, DN: s.DN.String()})
+		return i.TLS(base, Peer{Host: s.Host, DN: s.DN})
 	}}
 	now := i.Now()
 	lifetime := min(want.Lifetime, base.NotAfter().Sub(now)).Truncate(time.Second)

@@ -13,7 +13,6 @@ import (
 	"time"
 
 	"github.com/vobox-reconcile/vobox-reconcile/reconcile/attrcert"
-	"github.com/vobox-reconcile/vobox-reconcile/reconcile/dn"
 	"github.com/vobox-reconcile/vobox-reconcile/reconcile/gridtest"
 	"github.com/vobox-reconcile/vobox-reconcile/reconcile/issue"
 	"github.com/vobox-reconcile/vobox-reconcile/reconcile/myproxy"
@@ -41,15 +40,7 @@ func newSite(t *testing.T, o gridtest.SiteOptions) *gridtest.Site {
 func issuer(t *testing.T, site *gridtest.Site) *issue.Issuer {
 	return &issue.Issuer{
 		TLS: func(show *proxycert.Credential, p issue.Peer) *tls.Config {
-			peer := trust.Peer{Host: p.Host}
-			if p.DN != "" {
-				name, err := dn.Parse(p.DN)
-				if err != nil {
-					t.Error(err)
-				}
-				peer.DN = name
-			}
-			return site.Trust.ClientConfig(show, peer, now)
+			return site.Trust.ClientConfig(show, trust.Peer{Host: p.Host, DN: p.DN}, now)
 		},
 		Servers: func() ([]voms.Server, error) { return voms.Load([]string{site.Vomses}) },
 		Now:     now,

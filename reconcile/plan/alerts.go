@@ -35,6 +35,9 @@ func (c *computer) credentialAlerts(cred Credential, st CredentialState) {
 	c.grantAlerts(cred, st)
 }
 
+// certWarning is how long before its end a certificate on the box is spoken of.
+const certWarning = 10 * 24 * time.Hour
+
 func (c *computer) machineAlerts(cred Credential, st CredentialState) {
 	src := st.Source
 	hostAdmin := "ask your CA for a new host certificate and install it as " + src.Path
@@ -42,7 +45,7 @@ func (c *computer) machineAlerts(cred Credential, st CredentialState) {
 	case cred.Observe:
 	case src.Fault != "":
 		c.alert(Alert{ID: src.FaultID, Severity: Critical, Subject: cred.Name, Message: src.Fault, Remedy: hostAdmin, Where: "site admin"})
-	case !src.NotAfter.IsZero() && src.NotAfter.Sub(c.now) < 10*24*time.Hour:
+	case !src.NotAfter.IsZero() && src.NotAfter.Sub(c.now) < certWarning:
 		c.alert(Alert{ID: "HOST-CERT", Severity: Warning, Subject: cred.Name,
 			Message: fmt.Sprintf("the host certificate %s ends on %s, in %s", src.Path, Clock(src.NotAfter), Span(src.NotAfter.Sub(c.now))),
 			Remedy:  hostAdmin, Where: "site admin"})
@@ -69,14 +72,37 @@ func condition(st CredentialState, now time.Time) string {
 }
 
 func (c *computer) userAlerts(cred Credential, st CredentialState) {
-	if st.Exists && st.Fault == "" && st.EffectiveEnd.Sub(c.now) < cred.AlertBelow {
+	c.robotAlert(cred, st.Source)
+	switch {
+	case st.Exists && st.Fault != "":
+		c.alert(Alert{ID: st.FaultID, Severity: Critical, Subject: cred.Name,
+			Message: "the user proxy " + st.Path + " " + condition(st, c.now), Remedy: "vobox-reconcile renews it", Where: "VO-Box"})
+	case st.Exists && st.EffectiveEnd.Sub(c.now) < cred.AlertBelow:
 		c.alert(Alert{ID: "PROXY-LOW", Severity: Critical, Subject: cred.Name,
 			Message: fmt.Sprintf("the user proxy %s: %s %s", st.Path, st.EndsWith, endsIn(st.EffectiveEnd, c.now)),
 			Remedy:  "vobox-reconcile --force " + cred.Name + "; if it has expired: log in with a fresh proxy and run vobox-reconcile from that session",
 			Where:   "VO-Box"})
 	}
+	c.storedAlert(cred, st)
+}
+
+// robotAlert is about the certificate on the box that a user proxy is made from.
+func (c *computer) robotAlert(cred Credential, src SourceState) {
+	remedy := "get a new certificate from your CA and install it as " + src.Path
+	switch {
+	case cred.Observe:
+	case src.Fault != "":
+		c.alert(Alert{ID: src.FaultID, Severity: Critical, Subject: cred.Name, Message: src.Fault, Remedy: remedy, Where: "VO-Box"})
+	case !src.NotAfter.IsZero() && src.NotAfter.Sub(c.now) < certWarning:
+		c.alert(Alert{ID: "ROBOT-CERT", Severity: Warning, Subject: cred.Name,
+			Message: fmt.Sprintf("the certificate %s %s", src.Path, endsIn(src.NotAfter, c.now)), Remedy: remedy, Where: "VO-Box"})
+	}
+}
+
+// storedAlert is about the credential on the MyProxy server, as it was seen at the last renewal.
+func (c *computer) storedAlert(cred Credential, st CredentialState) {
 	mp := cred.Source.MyProxy
-	if mp == nil || st.Grant == nil || st.Grant.StoredEnd.IsZero() || st.Grant.Proxy.Limit != LimitNone && st.Grant.Proxy.Limit != LimitStored {
+	if mp == nil || !st.Grant.fits(cred) || st.Grant.StoredEnd.IsZero() || st.Grant.Proxy.Limit != LimitNone && st.Grant.Proxy.Limit != LimitStored {
 		return
 	}
 	if left := st.Grant.StoredEnd.Sub(c.now); left < mp.AlertBelow {
@@ -96,7 +122,7 @@ func endsIn(t, now time.Time) string {
 // grantAlerts tell that the servers gave less than was asked, and which of them it was.
 func (c *computer) grantAlerts(cred Credential, st CredentialState) {
 	g := st.Grant
-	if !g.short() || g.Asked != cred.Lifetime {
+	if !g.short() || !g.fits(cred) {
 		return
 	}
 	for _, share := range []Share{g.Proxy, g.AC} {
@@ -112,6 +138,9 @@ func (c *computer) grantAlerts(cred Credential, st CredentialState) {
 
 func (c *computer) explainGrant(a *Alert, gave string, cred Credential, st CredentialState, share Share) {
 	g, mp := st.Grant, cred.Source.MyProxy
+	if mp == nil {
+		mp = &MyProxy{} // a record that somebody has edited
+	}
 	switch share.Limit {
 	case LimitStored:
 		a.ID, a.Where = "MP-T12", "LCG-UI"
@@ -129,7 +158,7 @@ func (c *computer) explainGrant(a *Alert, gave string, cred Credential, st Crede
 			a.ID, a.Where = "HOST-CERT", "site admin"
 			a.Message = fmt.Sprintf("%s: the host certificate %s", gave, endsIn(st.Source.NotAfter, c.now))
 			a.Remedy = "ask your CA for a new host certificate and install it as " + st.Source.Path
-		} else if mp != nil {
+		} else if cred.Source.MyProxy != nil {
 			a.Remedy += ", then " + StoreCommand(*mp, cred.Lifetime)
 		}
 	case LimitAC:
@@ -144,7 +173,11 @@ func (c *computer) explainGrant(a *Alert, gave string, cred Credential, st Crede
 	}
 }
 
+// hours prints a lifetime as myproxy-init's -t takes it.
 func hours(d time.Duration) string {
+	if d < time.Hour {
+		return Span(d.Round(time.Minute))
+	}
 	return fmt.Sprintf("%d", int(d.Round(time.Hour)/time.Hour))
 }
 

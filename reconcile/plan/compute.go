@@ -82,8 +82,29 @@ func (c *computer) add(s Step) {
 	c.steps[s.ID] = true
 }
 
+// selected reports whether a name is to be looked after. Naming a credential to be forced selects it.
 func (c *computer) selected(name string) bool {
-	return len(c.o.Only) == 0 || slices.Contains(c.o.Only, name)
+	return len(c.o.Only) == 0 || slices.Contains(c.o.Only, name) || slices.Contains(c.o.Force, name)
+}
+
+// needed reports whether the machine proxy has to be made for another credential that was selected without it.
+func (c *computer) needed(cred Credential, st CredentialState) bool {
+	if cred.Kind != Machine || st.Usable(c.now.Add(usableMargin)) {
+		return false
+	}
+	return slices.ContainsFunc(c.want.Credentials, func(o Credential) bool {
+		due, _ := c.due(o, c.have.Credentials[o.Name])
+		return due && o.Source.MyProxy != nil && o.Source.MyProxy.PassphraseFile == "" && c.selected(o.Name)
+	})
+}
+
+// due is Due, or the wish of the caller.
+func (c *computer) due(cred Credential, st CredentialState) (bool, string) {
+	due, reason := Due(cred, st, c.now)
+	if !due && !cred.Observe && slices.Contains(c.o.Force, cred.Name) {
+		return true, "forced"
+	}
+	return due, reason
 }
 
 // RenewID is the id of the step that renews a credential.
@@ -104,13 +125,10 @@ func stepKind(cred Credential) string {
 func (c *computer) credential(cred Credential) {
 	st := c.have.Credentials[cred.Name]
 	c.credentialAlerts(cred, st)
-	if !c.selected(cred.Name) {
+	if !c.selected(cred.Name) && !c.needed(cred, st) {
 		return
 	}
-	due, reason := Due(cred, st, c.now)
-	if !due && slices.Contains(c.o.Force, cred.Name) {
-		due, reason = !cred.Observe, "forced"
-	}
+	due, reason := c.due(cred, st)
 	switch {
 	case due:
 		c.add(Step{ID: RenewID(cred), Action: Renew, Kind: stepKind(cred), Target: cred.Name, Path: st.Path,
@@ -121,7 +139,7 @@ func (c *computer) credential(cred Credential) {
 	}
 	for _, link := range cred.Links {
 		if why := st.Links[link]; why != "" {
-			c.add(Step{ID: "link" + link, Action: Link, Kind: "link", Target: cred.Name, Path: link, Reason: why,
+			c.add(Step{ID: "link" + link, Action: Link, Kind: "link", Target: cred.Name, Path: link, Reason: why, New: why == NoLink,
 				Needs: c.needsUsable(cred.Name)})
 		}
 	}
@@ -130,7 +148,8 @@ func (c *computer) credential(cred Credential) {
 // renewNeeds says what a renewal waits for: the machine proxy, if this one comes from MyProxy and the machine proxy that
 // is there cannot be shown to the server any more. One that is merely due does not hold up the others.
 func (c *computer) renewNeeds(cred Credential) []string {
-	if cred.Source.MyProxy == nil || !c.steps["renew/machine-proxy"] {
+	mp := cred.Source.MyProxy
+	if mp == nil || mp.PassphraseFile != "" || !c.steps["renew/machine-proxy"] {
 		return nil
 	}
 	if c.have.Credentials[MachineName].Usable(c.now.Add(usableMargin)) {
@@ -164,23 +183,40 @@ func Due(cred Credential, st CredentialState, now time.Time) (bool, string) {
 		return true, fmt.Sprintf("%s expired %s ago, on %s", st.EndsWith, Span(now.Sub(st.EffectiveEnd)), Clock(st.EffectiveEnd))
 	}
 	left, below := st.EffectiveEnd.Sub(now), Threshold(cred, st.Grant)
-	if left >= below {
-		return false, fmt.Sprintf("%s has %s left, renewed below %s", st.EndsWith, Span(left), Span(below))
+	reason := fmt.Sprintf("%s has %s left, renewed below %s", st.EndsWith, Span(left), Span(below))
+	switch again := AskAgain(cred, st.Grant); {
+	case left >= below:
+		return false, reason
+	case now.Before(again) && left >= cred.AlertBelow:
+		return false, fmt.Sprintf("%s; %s gave only %s, asked again on %s", reason, Clock(st.Grant.Time), Span(st.Grant.Granted), Clock(again))
+	case below != cred.RenewBelow:
+		reason += fmt.Sprintf(" as only %s of %s were granted", Span(st.Grant.Granted), Span(st.Grant.Asked))
 	}
-	if st.Grant.short() && below != cred.RenewBelow {
-		return true, fmt.Sprintf("%s has %s left, renewed below %s as only %s of %s were granted",
-			st.EndsWith, Span(left), Span(below), Span(st.Grant.Granted), Span(st.Grant.Asked))
-	}
-	return true, fmt.Sprintf("%s has %s left, renewed below %s", st.EndsWith, Span(left), Span(below))
+	return true, reason
+}
+
+// fits reports whether a grant says something about the credential as it is wanted now.
+func (g *Grant) fits(cred Credential) bool {
+	return g != nil && g.Asked == cred.Lifetime && g.Source == cred.Source.String() && cred.Lifetime > 0
 }
 
 // Threshold is the effective time left below which a credential is renewed: renewBelow, or after a short grant the same
-// fraction of what was granted.
+// fraction of what was granted. A grant counts as short here as soon as it would leave less than half of the room that
+// was meant to be between two renewals.
 func Threshold(cred Credential, g *Grant) time.Duration {
-	if !g.short() || g.Asked != cred.Lifetime || cred.Lifetime <= 0 {
+	if !g.fits(cred) || !g.Taken || (!g.short() && g.Granted > (cred.Lifetime+cred.RenewBelow)/2) {
 		return cred.RenewBelow
 	}
 	return time.Duration(float64(g.Granted) * float64(cred.RenewBelow) / float64(cred.Lifetime))
+}
+
+// AskAgain returns when servers that gave less than what is in place are worth asking again: nobody is told every hour
+// what has been told already, and somebody who has stored a better credential does not wait for long.
+func AskAgain(cred Credential, g *Grant) time.Time {
+	if !g.fits(cred) || !g.short() || g.Taken {
+		return time.Time{}
+	}
+	return g.Time.Add(min(6*time.Hour, cred.Lifetime/8))
 }
 
 func (c *computer) envFile(f EnvFile) {
@@ -310,7 +346,7 @@ func allowedAt(restarts []time.Time, n int, per time.Duration, now time.Time) ti
 	}
 	var recent []time.Time
 	for _, t := range restarts {
-		if now.Sub(t) < per {
+		if now.Sub(t) < per && !t.After(now) { // one in the future is a clock that was wrong
 			recent = append(recent, t)
 		}
 	}
@@ -339,7 +375,14 @@ func (c *computer) nextLook() time.Time {
 		case c.steps[RenewID(cred)]:
 			earlier(c.now.Add(cred.Lifetime - cred.RenewBelow))
 		case st.Usable(c.now):
-			earlier(st.EffectiveEnd.Add(-Threshold(cred, st.Grant)))
+			due := st.EffectiveEnd.Add(-Threshold(cred, st.Grant))
+			if again := AskAgain(cred, st.Grant); again.After(due) {
+				due = again
+				if low := st.EffectiveEnd.Add(-cred.AlertBelow); low.Before(due) {
+					due = low
+				}
+			}
+			earlier(due)
 		}
 	}
 	for _, s := range c.plan.Steps {

@@ -16,8 +16,9 @@ import (
 var now = time.Date(2026, 11, 21, 23, 0, 0, 0, time.UTC)
 
 const (
-	ceEnv = "/home/alicesgm/.alien/config/CE.env"
-	mlEnv = "/home/alicesgm/.alien/config/ml.env"
+	source = "myproxy px.example.org:7512  " // of the user proxy
+	ceEnv  = "/home/alicesgm/.alien/config/CE.env"
+	mlEnv  = "/home/alicesgm/.alien/config/ml.env"
 )
 
 // box is a box on which all is well: the machine proxy has 20 h left, the user proxy 47 h.
@@ -127,14 +128,14 @@ func TestCompute(t *testing.T) {
 			set: func(_ *plan.Desired, h plan.Observed) {
 				cred(h, "lcgadmin", func(s *plan.CredentialState) {
 					s.EffectiveEnd = now.Add(11*time.Hour + 40*time.Minute)
-					s.Grant = &plan.Grant{Asked: 48 * time.Hour, Granted: 12 * time.Hour, Proxy: plan.Share{Granted: 12 * time.Hour, Limit: plan.LimitStored}}
+					s.Grant = &plan.Grant{Source: source, Taken: true, Asked: 48 * time.Hour, Granted: 12 * time.Hour, Proxy: plan.Share{Granted: 12 * time.Hour, Limit: plan.LimitStored}}
 				})
 			}},
 		{name: "a short grant does not let the proxy run low",
 			set: func(_ *plan.Desired, h plan.Observed) {
 				cred(h, "lcgadmin", func(s *plan.CredentialState) {
 					s.EffectiveEnd = now.Add(11*time.Hour + 20*time.Minute)
-					s.Grant = &plan.Grant{Asked: 48 * time.Hour, Granted: 12 * time.Hour, Proxy: plan.Share{Granted: 12 * time.Hour, Limit: plan.LimitStored}}
+					s.Grant = &plan.Grant{Source: source, Taken: true, Asked: 48 * time.Hour, Granted: 12 * time.Hour, Proxy: plan.Share{Granted: 12 * time.Hour, Limit: plan.LimitStored}}
 				})
 			},
 			steps: []string{"renew/proxy/lcgadmin: the attribute certificate has 11h20m left, renewed below 11h30m as only 12h of 48h were granted"}},
@@ -142,10 +143,72 @@ func TestCompute(t *testing.T) {
 			set: func(_ *plan.Desired, h plan.Observed) {
 				cred(h, "lcgadmin", func(s *plan.CredentialState) {
 					s.EffectiveEnd = now.Add(40 * time.Hour)
-					s.Grant = &plan.Grant{Asked: 24 * time.Hour, Granted: 12 * time.Hour, Proxy: plan.Share{Granted: 12 * time.Hour, Limit: plan.LimitStored}}
+					s.Grant = &plan.Grant{Source: source, Taken: true, Asked: 24 * time.Hour, Granted: 12 * time.Hour, Proxy: plan.Share{Granted: 12 * time.Hour, Limit: plan.LimitStored}}
 				})
 			},
 			steps: []string{"renew/proxy/lcgadmin: the attribute certificate has 40h left, renewed below 46h"}},
+		{name: "a grant that was not taken delays the next try",
+			set: func(_ *plan.Desired, h plan.Observed) {
+				cred(h, "lcgadmin", func(s *plan.CredentialState) {
+					s.EffectiveEnd = now.Add(40 * time.Hour)
+					s.Grant = &plan.Grant{Source: source, Time: now.Add(-5 * time.Hour), Asked: 48 * time.Hour, Granted: 12 * time.Hour, Proxy: plan.Share{Granted: 12 * time.Hour, Limit: plan.LimitStored}}
+				})
+			}},
+		{name: "but not for long",
+			set: func(_ *plan.Desired, h plan.Observed) {
+				cred(h, "lcgadmin", func(s *plan.CredentialState) {
+					s.EffectiveEnd = now.Add(40 * time.Hour)
+					s.Grant = &plan.Grant{Source: source, Time: now.Add(-6 * time.Hour), Asked: 48 * time.Hour, Granted: 12 * time.Hour, Proxy: plan.Share{Granted: 12 * time.Hour, Limit: plan.LimitStored}}
+				})
+			},
+			steps: []string{"renew/proxy/lcgadmin: the attribute certificate has 40h left, renewed below 46h"}},
+		{name: "and not when the proxy is about to end",
+			set: func(_ *plan.Desired, h plan.Observed) {
+				cred(h, "lcgadmin", func(s *plan.CredentialState) {
+					s.EffectiveEnd = now.Add(50 * time.Minute)
+					s.Grant = &plan.Grant{Source: source, Time: now.Add(-time.Minute), Asked: 48 * time.Hour, Granted: 10 * time.Minute, Proxy: plan.Share{Granted: 10 * time.Minute, Limit: plan.LimitStored}}
+				})
+			},
+			steps: []string{"renew/proxy/lcgadmin: the attribute certificate has 50m left, renewed below 46h"}},
+		{name: "a grant just above renewBelow does not renew on every pass",
+			set: func(w *plan.Desired, h plan.Observed) {
+				w.Credentials[1].RenewBelow = 47*time.Hour + 58*time.Minute
+				cred(h, "lcgadmin", func(s *plan.CredentialState) {
+					s.EffectiveEnd = now.Add(47*time.Hour + 57*time.Minute)
+					s.Grant = &plan.Grant{Source: source, Taken: true, Time: now, Asked: 48 * time.Hour, Granted: 47*time.Hour + 57*time.Minute, Proxy: plan.Share{Granted: 47*time.Hour + 57*time.Minute, Limit: plan.LimitStored}}
+				})
+			}},
+		{name: "a grant of another source says nothing",
+			set: func(_ *plan.Desired, h plan.Observed) {
+				cred(h, "lcgadmin", func(s *plan.CredentialState) {
+					s.EffectiveEnd = now.Add(40 * time.Hour)
+					s.Grant = &plan.Grant{Source: "certificate /x", Taken: true, Asked: 48 * time.Hour, Granted: 12 * time.Hour, Proxy: plan.Share{Granted: 12 * time.Hour, Limit: plan.LimitStored}}
+				})
+			},
+			steps: []string{"renew/proxy/lcgadmin: the attribute certificate has 40h left, renewed below 46h"}},
+		{name: "the machine proxy is made for a proxy that was selected without it",
+			set: func(_ *plan.Desired, h plan.Observed) {
+				h.Credentials[plan.MachineName] = plan.CredentialState{Path: "/v/renewal-proxy.pem"}
+				h.Credentials["lcgadmin"] = plan.CredentialState{Path: "/v/lcgadmin"}
+			},
+			opts:  plan.Options{Only: []string{"lcgadmin"}},
+			steps: []string{"renew/machine-proxy: there is none yet", "renew/proxy/lcgadmin: there is none yet <- renew/machine-proxy"}},
+		{name: "to force is to select",
+			set:   func(*plan.Desired, plan.Observed) {},
+			opts:  plan.Options{Only: []string{"jalien"}, Force: []string{"lcgadmin"}},
+			steps: []string{"renew/proxy/lcgadmin: forced"}},
+		{name: "with a passphrase no machine proxy is needed",
+			set: func(w *plan.Desired, h plan.Observed) {
+				w.Credentials[1].Source.MyProxy.PassphraseFile = "/p"
+				h.Credentials[plan.MachineName] = plan.CredentialState{Path: "/v/renewal-proxy.pem"}
+				h.Credentials["lcgadmin"] = plan.CredentialState{Path: "/v/lcgadmin"}
+			},
+			steps: []string{"renew/machine-proxy: there is none yet", "renew/proxy/lcgadmin: there is none yet"}},
+		{name: "restarts in the future are a clock that was wrong",
+			set: func(_ *plan.Desired, h plan.Observed) {
+				h.Services["jalien"] = plan.ServiceState{Pending: "x", Restarts: []time.Time{now.AddDate(12, 0, 0), now.AddDate(12, 0, 0), now.AddDate(12, 0, 0), now.AddDate(12, 0, 0)}}
+			},
+			steps: []string{"restart/service/jalien: x, and it was not restarted since"}},
 		{name: "forced", set: func(*plan.Desired, plan.Observed) {}, opts: plan.Options{Force: []string{"lcgadmin"}},
 			steps: []string{"renew/proxy/lcgadmin: forced"}},
 		{name: "only the env file",
@@ -224,8 +287,18 @@ func TestAlerts(t *testing.T) {
 	grant := func(g plan.Grant) func(*plan.Desired, plan.Observed) {
 		return func(_ *plan.Desired, h plan.Observed) {
 			st := h.Credentials["lcgadmin"]
-			g.Asked = 48 * time.Hour
+			g.Asked, g.Source, g.Taken = 48*time.Hour, source, true
 			st.Grant, st.UserCertEnd = &g, now.Add(6*time.Hour)
+			h.Credentials["lcgadmin"] = st
+		}
+	}
+	robot := func(src plan.SourceState) func(*plan.Desired, plan.Observed) {
+		return func(w *plan.Desired, h plan.Observed) {
+			w.Credentials[1].Source = plan.Source{Certificate: &plan.Certificate{Cert: src.Path}}
+			st := h.Credentials["lcgadmin"]
+			st.Source = src
+			// What an earlier configuration was granted, or somebody has written into the record, is no reason to panic.
+			st.Grant = &plan.Grant{Source: source, Taken: true, Asked: 48 * time.Hour, Granted: time.Hour, Proxy: plan.Share{Granted: time.Hour, Limit: plan.LimitStored}}
 			h.Credentials["lcgadmin"] = st
 		}
 	}
@@ -262,6 +335,14 @@ func TestAlerts(t *testing.T) {
 			st.Source = plan.SourceState{Path: "/etc/hostcert.pem", Fault: "it expired", FaultID: "HOST-CERT"}
 			h.Credentials[plan.MachineName] = st
 		}, "HOST-CERT", "it expired", "ask your CA for a new host certificate and install it as /etc/hostcert.pem"},
+		{"robot certificate about to end", robot(plan.SourceState{Path: "/robot.pem", NotAfter: now.Add(5 * 24 * time.Hour)}), "ROBOT-CERT",
+			"the certificate /robot.pem ends on 2026-11-26 23:00 UTC, in 120h", "get a new certificate from your CA and install it as /robot.pem"},
+		{"robot certificate expired", robot(plan.SourceState{Path: "/robot.pem", Fault: "it expired", FaultID: "ROBOT-CERT"}), "ROBOT-CERT", "it expired", ""},
+		{"broken user proxy", func(_ *plan.Desired, h plan.Observed) {
+			h.Credentials["lcgadmin"] = plan.CredentialState{Path: "/v/lcgadmin", Exists: true, Fault: "it is empty", FaultID: "FILE-READ"}
+		}, "FILE-READ", "the user proxy /v/lcgadmin cannot be used: it is empty", ""},
+		{"stored with a lifetime of minutes", grant(plan.Grant{Granted: 10 * time.Minute, Proxy: plan.Share{Granted: 10 * time.Minute, Limit: plan.LimitStored}}), "MP-T12",
+			"10m of the 48h asked were granted: the credential on px.example.org:7512 was stored with -t 10m", ""},
 		{"expectation not met", func(_ *plan.Desired, h plan.Observed) {
 			h.EnvFiles[ceEnv] = plan.EnvFileState{Exists: true, Unmet: []string{"ALIEN_USER is wrong"}}
 		}, "ENV-EXPECT", "ALIEN_USER is wrong; services are not restarted", ""},

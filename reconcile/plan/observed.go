@@ -47,6 +47,9 @@ func (s CredentialState) Usable(now time.Time) bool {
 	return s.Exists && s.Fault == "" && now.Before(s.EffectiveEnd)
 }
 
+// NoLink is what is wrong with a link that does not exist yet.
+const NoLink = "there is no link yet"
+
 // A SourceState describes the certificate on the box that a credential is made from.
 type SourceState struct {
 	Path           string
@@ -75,7 +78,9 @@ type Share struct {
 
 // A Grant is what the servers gave when a credential was last asked for.
 type Grant struct {
+	Source    string        `json:"source"` // Source.String of the time: a grant of another source says nothing
 	Time      time.Time     `json:"time"`
+	Taken     bool          `json:"taken"`              // false: what is in place was better and stayed
 	Asked     time.Duration `json:"asked"`              // nanoseconds
 	Granted   time.Duration `json:"granted"`            // of the effective lifetime, nanoseconds
 	Proxy     Share         `json:"proxy"`              // of the MyProxy server, or the certificate on the box

@@ -67,6 +67,17 @@ type Source struct {
 	Certificate *Certificate
 }
 
+// String tells sources apart, for the record.
+func (s Source) String() string {
+	switch {
+	case s.MyProxy != nil:
+		return "myproxy " + s.MyProxy.Server + " " + s.MyProxy.Username + " " + s.MyProxy.CredentialName
+	case s.Certificate != nil:
+		return "certificate " + s.Certificate.Cert
+	}
+	return ""
+}
+
 // A MyProxy is a stored credential on a server.
 type MyProxy struct {
 	Server         string // host:port
