@@ -289,6 +289,27 @@ func TestLastGood(t *testing.T) {
 	mustResults(t, b.pass(t, plan.Options{}), "renew/proxy/lcgadmin done")
 }
 
+// A login proxy that was copied into the repository under any name authorises the first renewal.
+func TestLoginProxyInRepository(t *testing.T) {
+	b := newBox(t, gridtest.SiteOptions{})
+	b.Engine.LoginProxy = ""
+	if err := os.WriteFile(filepath.Join(b.Repository, "whatever it is called"), read(t, b.Site.LoginProxy), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	mustResults(t, b.pass(t, plan.Options{}), b.all()...)
+}
+
+// With no proxy of the user at hand there is nothing to authorise a renewal with, and it is said what to do.
+func TestNoOldProxy(t *testing.T) {
+	b := newBox(t, gridtest.SiteOptions{})
+	b.Engine.LoginProxy = ""
+	r := b.pass(t, plan.Options{Only: []string{"lcgadmin"}})
+	mustResults(t, r, "renew/machine-proxy done", "renew/proxy/lcgadmin failed")
+	if a := mustAlert(t, r, "MP-NOOLD"); !strings.Contains(a.Remedy, "voms-proxy-init") {
+		t.Errorf("remedy %q", a.Remedy)
+	}
+}
+
 // Each of these leaves the old proxy byte for byte as it was, and is reported with its id.
 func TestNeverWorse(t *testing.T) {
 	b := newBox(t, gridtest.SiteOptions{})

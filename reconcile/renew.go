@@ -4,12 +4,15 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 	"path/filepath"
 	"slices"
 	"time"
 
 	"github.com/cenkalti/backoff/v5"
 
+	"github.com/vobox-reconcile/vobox-reconcile/reconcile/atomicfile"
 	"github.com/vobox-reconcile/vobox-reconcile/reconcile/credfile"
 	"github.com/vobox-reconcile/vobox-reconcile/reconcile/dn"
 	"github.com/vobox-reconcile/vobox-reconcile/reconcile/issue"
@@ -197,8 +200,8 @@ func (r *run) obtain(want plan.Credential, a issue.Authority) (*issue.Issued, er
 	return issued, err
 }
 
-// authority finds what a request to MyProxy is authorised with: the machine proxy, and the newest good proxy of the same
-// identity: the one in place, else the last good copy, else the one of the login session.
+// authority finds what a request to MyProxy is authorised with: the machine proxy, and a good proxy of the same identity:
+// the one in place, or else another that is at hand.
 func (r *run) authority(want plan.Credential) (issue.Authority, error) {
 	var a issue.Authority
 	if want.Source.MyProxy == nil {
@@ -214,12 +217,39 @@ func (r *run) authority(want plan.Credential) (issue.Authority, error) {
 			}
 		}
 	}
-	for _, path := range []string{lastGood(r.want, want.Name), r.LoginProxy} {
-		if a.Old == nil && path != "" {
-			a.Old = r.usableAsOld(path, want)
+	if a.Old == nil || a.Old.Limited() != want.Limited {
+		for _, path := range r.otherProxies(want) {
+			if cred := r.usableAsOld(path, want); cred != nil {
+				a.Old = cred
+				break
+			}
 		}
 	}
 	return a, nil
+}
+
+// maxOthers is how many files of the repository are looked through for a proxy of the same identity.
+const maxOthers = 200
+
+// otherProxies are the files in which a proxy of the same identity may be, when the one in place is none: the last good
+// copy, the login session's, whatever is in the repository, and the account's default proxy.
+func (r *run) otherProxies(want plan.Credential) []string {
+	paths := []string{lastGood(r.want, want.Name)}
+	if r.LoginProxy != "" {
+		paths = append(paths, r.LoginProxy)
+	}
+	names, err := atomicfile.Glob(r.want.Repository, "*")
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		r.Log.Info().Err(err).Str("path", r.want.Repository).Msg("looking for another proxy")
+	}
+	for _, name := range names[:min(len(names), maxOthers)] {
+		paths = append(paths, filepath.Join(r.want.Repository, name))
+	}
+	uid := r.want.UID
+	if uid < 0 {
+		uid = os.Geteuid()
+	}
+	return append(paths, fmt.Sprintf("/tmp/x509up_u%d", uid))
 }
 
 func (r *run) fault(name string) string {
@@ -243,7 +273,7 @@ func (r *run) usableAsOld(path string, want plan.Credential) *proxycert.Credenti
 		return nil
 	}
 	id, err := dn.Parse(want.Identity)
-	if err != nil || !id.Equal(cred.Identity()) {
+	if err != nil || !id.Equal(cred.Identity()) || cred.Limited() && !want.Limited { // from a limited one comes a limited one
 		return nil
 	}
 	if _, err := r.Trust.VerifyChain(cred.Chain, r.Now()); err != nil {
