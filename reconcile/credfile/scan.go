@@ -1,0 +1,111 @@
+package credfile
+
+import (
+	"bytes"
+	"encoding/base64"
+	"encoding/pem"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+const (
+	beginMark = "-----BEGIN "
+	endMark   = "-----END "
+	markTail  = "-----"
+)
+
+// A scanner finds PEM blocks. Unlike encoding/pem it does not pass over damaged ones, so that a file which was cut off is
+// named as such.
+type scanner struct {
+	data []byte
+	pos  int
+}
+
+// next returns the next block, or nil at the end.
+func (s *scanner) next() (*pem.Block, error) {
+	start := s.lineStarting(beginMark)
+	if end := s.lineStarting(endMark); end >= 0 && (start < 0 || end < start) {
+		return nil, fmt.Errorf("line %d: an END line without BEGIN: what was before it is missing", s.line(end))
+	}
+	if start < 0 {
+		return nil, nil
+	}
+	name, ok := blockName(s.data[start+len(beginMark):])
+	if !ok {
+		return nil, fmt.Errorf("line %d: a broken BEGIN line", s.line(start))
+	}
+	body := start + len(beginMark) + len(name) + len(markTail)
+	end := bytes.Index(s.data[body:], []byte(endMark+name+markTail))
+	other := bytes.Index(s.data[body:], []byte("\n"+beginMark))
+	if end < 0 || other >= 0 && other < end {
+		return nil, fmt.Errorf("line %d: BEGIN %s without END: the file was cut off or damaged", s.line(start), name)
+	}
+	stop := body + end + len(endMark) + len(name) + len(markTail)
+	b := decodeBlock(name, s.data[start:stop], s.data[body:body+end])
+	if b == nil {
+		return nil, fmt.Errorf("line %d: the content of BEGIN %s is damaged (not base64)", s.line(start), name)
+	}
+	s.pos = stop
+	return b, nil
+}
+
+// decodeBlock decodes a whole block or, if it has no headers, only its body: encoding/pem looks for headers and boundaries
+// in ways that take half the time of reading a proxy file. It returns nil for what is not base64.
+func decodeBlock(name string, whole, body []byte) *pem.Block {
+	if bytes.IndexByte(body, ':') < 0 {
+		text := bytes.TrimSpace(body)
+		if bytes.ContainsAny(text, " \t") {
+			text = bytes.Join(bytes.Fields(text), nil)
+		}
+		der := make([]byte, base64.StdEncoding.DecodedLen(len(text)))
+		n, err := base64.StdEncoding.Decode(der, text)
+		if err != nil || n == 0 {
+			return nil
+		}
+		return &pem.Block{Type: name, Bytes: der[:n]}
+	}
+	b, _ := pem.Decode(onLine(whole))
+	if b == nil || b.Type != name {
+		return nil
+	}
+	return b
+}
+
+// onLine undoes CR line ends of old Macs, which encoding/pem does not know.
+func onLine(block []byte) []byte {
+	if bytes.IndexByte(block, '\n') >= 0 {
+		return block
+	}
+	return bytes.ReplaceAll(block, []byte("\r"), []byte("\n"))
+}
+
+// lineStarting finds the mark at the beginning of a line, or right after the block before (files put together with cat
+// may lack the line end between them). It returns -1 if there is none.
+func (s *scanner) lineStarting(mark string) int {
+	for at := s.pos; ; {
+		i := bytes.Index(s.data[at:], []byte(mark))
+		if i < 0 {
+			return -1
+		}
+		i += at
+		if i == s.pos || s.data[i-1] == '\n' || s.data[i-1] == '\r' {
+			return i
+		}
+		at = i + len(mark)
+	}
+}
+
+// blockName reads the type up to the five hyphens.
+func blockName(rest []byte) (string, bool) {
+	line := rest[:min(len(rest), 80)]
+	if i := bytes.IndexAny(line, "\r\n"); i >= 0 {
+		line = line[:i]
+	}
+	name, _, ok := strings.Cut(string(line), markTail)
+	printable := !slices.ContainsFunc([]byte(name), func(c byte) bool { return c < ' ' || c > '~' })
+	return name, ok && name != "" && printable
+}
+
+// line numbers an offset from 1.
+func (s *scanner) line(offset int) int { return 1 + bytes.Count(s.data[:offset], []byte("\n")) }
