@@ -95,14 +95,20 @@ func namesWithin(n *node, permitted, excluded []subtree) bool {
 		return false
 	}
 	for _, name := range names {
-		if constrained, within := match(name, permitted, false); constrained && !within {
-			return false
-		}
-		if _, within := match(name, excluded, true); within {
+		if !within(name, permitted, excluded) {
 			return false
 		}
 	}
 	return true
+}
+
+// within reports whether a name is permitted and not excluded.
+func within(name generalName, permitted, excluded []subtree) bool {
+	if constrained, within := match(name, permitted, false); constrained && !within {
+		return false
+	}
+	_, within := match(name, excluded, true)
+	return !within
 }
 
 // constrainedNames are the subject, its e-mail addresses and the subjectAltNames.

@@ -69,17 +69,14 @@ func (n *node) kind() string {
 	return "user certificate"
 }
 
-// isHost guesses by a name in subjectAltName, or a CN like host/NAME or one with two dots; people are called jane.doe.
+// isHost guesses by a name in subjectAltName, or a last CN like host/NAME or one with two dots; people are called jane.doe.
 func (n *node) isHost() bool {
 	if len(n.cert.DNSNames) > 0 || len(n.cert.IPAddresses) > 0 {
 		return true
 	}
-	for _, cn := range commonNames(n.subject) {
-		if len(hostCNs(n.subject)) > 0 && (strings.Contains(cn, "/") || strings.Count(cn, ".") >= 2) {
-			return true
-		}
-	}
-	return false
+	rdns := n.subject.RDNs()
+	host := hostCN(n.subject)
+	return strings.Count(host, ".") >= 2 || host != "" && host != string(rdns[len(rdns)-1][0].Value)
 }
 
 // selfIssued reports whether subject and issuer are the same name.
@@ -147,30 +144,4 @@ func (p pool) issuedAny(issuer *node) bool {
 		}
 	}
 	return false
-}
-
-// hostCNs returns the host names in a subject's CNs: NAME, host/NAME or SERVICE/NAME, NAME having a dot.
-func hostCNs(name dn.Name) []string {
-	var out []string
-	for _, cn := range commonNames(name) {
-		if i := strings.LastIndexByte(cn, '/'); i >= 0 {
-			cn = cn[i+1:]
-		}
-		if strings.Contains(cn, ".") && !strings.ContainsAny(cn, " @") {
-			out = append(out, cn)
-		}
-	}
-	return out
-}
-
-func commonNames(name dn.Name) []string {
-	var out []string
-	for _, rdn := range name.RDNs() {
-		for _, a := range rdn {
-			if a.Type.Equal(oidCommonName) {
-				out = append(out, string(a.Value))
-			}
-		}
-	}
-	return out
 }

@@ -2,18 +2,15 @@ package trust
 
 import (
 	"crypto/tls"
-	"crypto/x509"
-	"fmt"
-	"net"
-	"strings"
 	"time"
 
 	"github.com/vobox-reconcile/vobox-reconcile/reconcile/dn"
 	"github.com/vobox-reconcile/vobox-reconcile/reconcile/proxycert"
 )
 
-// A Peer says which server is acceptable: by host name (SAN, else CN, also host/NAME), or by DN when DN is not empty.
-// AllowHost with a DN accepts either. The zero Peer accepts nobody.
+// A Peer says which server is acceptable: by host name (SAN, else the last CN, also host/NAME), or by DN when DN is not
+// empty. AllowHost with a DN accepts either. The zero Peer accepts nobody. Whoever it is, a certificate that says what its
+// key is for must say that it is for servers.
 type Peer struct {
 	Host      string
 	DN        dn.Name
@@ -80,70 +77,4 @@ func baseConfig(now func() time.Time) *tls.Config {
 		DynamicRecordSizingDisabled: true,
 		SessionTicketsDisabled:      true,
 	}
-}
-
-// check compares a verified peer with what is wanted.
-func (p Peer) check(r *Result) error {
-	byHost := p.Host != "" && (p.DN.IsEmpty() || p.AllowHost)
-	if !p.DN.IsEmpty() && r.Identity.Equal(p.DN) {
-		return nil
-	}
-	eec := r.Chain[len(r.Chain)-1]
-	if byHost && matchesHost(eec, p.Host) {
-		return nil
-	}
-	var wanted []string
-	if !p.DN.IsEmpty() {
-		wanted = append(wanted, p.DN.String())
-	}
-	if byHost {
-		wanted = append(wanted, "host "+p.Host)
-	}
-	if len(wanted) == 0 {
-		wanted = []string{"nobody: neither a host name nor a DN was given"}
-	}
-	return refuse(IDPeerName, r.Identity, "the peer is not the one wanted: wanted %s, found %s", strings.Join(wanted, " or "), foundNames(r.Identity, eec))
-}
-
-// foundNames lists what a certificate is good for, for the message.
-func foundNames(identity dn.Name, eec *x509.Certificate) string {
-	var names []string
-	for _, ip := range eec.IPAddresses {
-		names = append(names, ip.String())
-	}
-	names = append(names, eec.DNSNames...)
-	if len(names) == 0 {
-		names = hostCNs(subjectOf(eec))
-	}
-	if len(names) == 0 {
-		return identity.String()
-	}
-	const most = 10
-	if len(names) > most {
-		names = append(names[:most:most], fmt.Sprintf("and %d more", len(names)-most))
-	}
-	return fmt.Sprintf("%s (host %s)", identity, strings.Join(names, ", "))
-}
-
-// matchesHost compares as Globus does with NAME_COMPATIBILITY=STRICT_RFC2818: the subjectAltNames if there are any of a
-// host, else the CN, which may also be host/NAME or SERVICE/NAME.
-func matchesHost(cert *x509.Certificate, host string) bool {
-	if len(cert.DNSNames) > 0 || len(cert.IPAddresses) > 0 {
-		return cert.VerifyHostname(host) == nil
-	}
-	for _, cn := range commonNames(subjectOf(cert)) {
-		if i := strings.LastIndexByte(cn, '/'); i >= 0 {
-			cn = cn[i+1:]
-		}
-		bare := new(x509.Certificate)
-		if ip := net.ParseIP(cn); ip != nil {
-			bare.IPAddresses = []net.IP{ip}
-		} else {
-			bare.DNSNames = []string{cn}
-		}
-		if cn != "" && bare.VerifyHostname(host) == nil {
-			return true
-		}
-	}
-	return false
 }

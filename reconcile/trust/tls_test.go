@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/asn1"
 	"io"
 	"net"
 	"testing"
@@ -77,10 +78,20 @@ func sans(names ...string) change {
 	}
 }
 
+// newHost is newEEC with the extended key usages that the IGTF profile has for hosts.
+func newHost(t testing.TB, name string, issuer *entity, changes ...change) *entity {
+	t.Helper()
+	return newEEC(t, name, issuer, append([]change{usages(x509.ExtKeyUsageClientAuth, x509.ExtKeyUsageServerAuth)}, changes...)...)
+}
+
+func usages(of ...x509.ExtKeyUsage) change {
+	return func(c *x509.Certificate) { c.ExtKeyUsage = of }
+}
+
 func TestClientConfig(t *testing.T) {
 	g := newGrid(t)
 	const base = "/DC=org/DC=gridtest/CN="
-	host := func(cn string, changes ...change) *entity { return newEEC(t, base+cn, g.sub, changes...) }
+	host := func(cn string, changes ...change) *entity { return newHost(t, base+cn, g.sub, changes...) }
 	withSAN := host("ignored.example.org", sans("a.example.org", "127.0.0.1"))
 	plain := host("a.example.org")
 	byHost := func(h string) trust.Peer { return trust.Peer{Host: h} }
@@ -110,7 +121,7 @@ func TestClientConfig(t *testing.T) {
 		{"proxy as server certificate", []*entity{newProxy(t, withSAN, proxyKind{}), withSAN}, byHost("a.example.org"), "", ""},
 		{"proxy, by DN", []*entity{newProxy(t, withSAN, proxyKind{}), withSAN}, byDN(base + "ignored.example.org"), "", ""},
 		{"expired", []*entity{host("a.example.org", valid(-2*time.Hour, -time.Hour))}, byHost("a.example.org"), trust.IDExpired, "expired on"},
-		{"unknown CA", []*entity{newEEC(t, base+"a.example.org", newCA(t, "/CN=x", nil))}, byHost("a.example.org"), trust.IDNoAnchor, ""},
+		{"unknown CA", []*entity{newHost(t, base+"a.example.org", newCA(t, "/CN=x", nil))}, byHost("a.example.org"), trust.IDNoAnchor, ""},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -127,10 +138,84 @@ func TestClientConfig(t *testing.T) {
 	}
 }
 
+// TestPeerNames has what is no name of a server: whoever gets a user certificate chooses part of its subject.
+func TestPeerNames(t *testing.T) {
+	g := newGrid(t)
+	const base = "/DC=org/DC=gridtest/OU=hosts/CN="
+	const name = "myproxy.example.org"
+	cn := func(cn string, changes ...change) []*entity {
+		return []*entity{newHost(t, base+cn, g.sub, changes...), g.sub}
+	}
+	withSAN := newHost(t, base+name, g.sub, sans(name))
+	below := func(issuer *entity, language asn1.ObjectIdentifier, changes ...change) []*entity {
+		return []*entity{newProxy(t, issuer, proxyKind{language: language, cn: "9"}, changes...), issuer, g.sub}
+	}
+	ca := func(permitted, excluded string) *entity {
+		ca := newCA(t, "/DC=org/DC=gridtest/CN=For "+permitted+" but "+excluded, g.root, constrain(permitted, excluded))
+		g.addCA(ca, "/DC=org/DC=gridtest/*")
+		return ca
+	}
+	elsewhere, home, not := ca("other.example", ""), ca("example.org", ""), ca("", "example.org")
+	under := func(ca *entity, changes ...change) []*entity {
+		return []*entity{newHost(t, base+name, ca, changes...), ca}
+	}
+	byHost := trust.Peer{Host: name}
+	byDN := trust.Peer{DN: parseDN(t, base+name)}
+	const noUsage = "serverAuth"
+	tests := []struct {
+		name      string
+		server    []*entity
+		peer      trust.Peer
+		id, words string
+	}{
+		{"CN", cn(name), byHost, "", ""},
+		{"CN, case", cn("MyProxy.example.org"), byHost, "", ""},
+		{"CN, absolute", cn(name), trust.Peer{Host: name + "."}, "", ""},
+		{"CN voms/", cn(`voms\/` + name), byHost, "", ""},
+		{"CN http/", cn(`HTTP\/` + name), byHost, "", ""},
+		{"CN of a service that is none", cn(`x\/` + name), byHost, trust.IDPeerName, "found " + base + "x"},
+		{"CN of two services", cn(`x\/host\/` + name), byHost, trust.IDPeerName, ""},
+		{"CN in the middle", cn(name + "/CN=12345/CN=Jane Doe"), byHost, trust.IDPeerName, "found " + base + name + "/CN=12345/CN=Jane Doe"},
+		{"CN in the middle, of a proxy", below(newHost(t, base+name+"/CN=Jane Doe", g.sub), proxycert.LanguageInheritAll), byHost, trust.IDPeerName, ""},
+		{"CN before another attribute", cn(name + "/OU=people"), byHost, trust.IDPeerName, ""},
+		{"CN with a wildcard", cn("*.example.org"), byHost, trust.IDPeerName, ""},
+		{"SAN with a wildcard", cn("x", sans("*.example.org")), byHost, "", ""},
+		{"CN address", cn("127.0.0.1"), trust.Peer{Host: "127.0.0.1"}, "", ""},
+		{"CN of another address", cn("127.0.0.2"), trust.Peer{Host: "127.0.0.1"}, trust.IDPeerName, ""},
+		{"limited proxy", below(withSAN, proxycert.LanguageLimited), byHost, "", ""},
+		{"independent proxy", below(withSAN, proxycert.LanguageIndependent), byHost, trust.IDPeerName, "found " + base + name + "/CN=9"},
+		{"independent proxy, by the host's DN", below(withSAN, proxycert.LanguageIndependent), byDN, trust.IDPeerName, ""},
+		{"independent proxy, by its own DN", below(withSAN, proxycert.LanguageIndependent), trust.Peer{DN: parseDN(t, base+name+"/CN=9")}, "", ""},
+		{"no usages", cn(name, usages()), byHost, "", ""},
+		{"any usage", cn(name, usages(x509.ExtKeyUsageAny)), byHost, "", ""},
+		{"usage of clients", cn(name, usages(x509.ExtKeyUsageClientAuth)), byHost, trust.IDPeerName, noUsage},
+		{"usage of clients, SAN", cn(name, usages(x509.ExtKeyUsageClientAuth), sans(name)), byHost, trust.IDPeerName, noUsage},
+		{"usage of clients, by DN", cn(name, usages(x509.ExtKeyUsageClientAuth)), byDN, trust.IDPeerName, noUsage},
+		{"usage of no kind known", cn(name, extension(false, []byte("\x30\x04\x06\x02\x2a\x03"), 2, 5, 29, 37), usages()), byHost, trust.IDPeerName, noUsage},
+		{"usage of clients, of a proxy", below(withSAN, proxycert.LanguageInheritAll, usages(x509.ExtKeyUsageClientAuth)), byHost, trust.IDPeerName, noUsage},
+		{"CN, CA for elsewhere", under(elsewhere), byHost, trust.IDNames, "vouch for"},
+		{"CN, CA not for it", under(not), byHost, trust.IDNames, "vouch for"},
+		{"CN, CA for it", under(home), byHost, "", ""},
+		{"SAN, CA for elsewhere", under(elsewhere, sans(name)), byHost, trust.IDNames, ""},
+		{"DN, CA for elsewhere", under(elsewhere), byDN, "", ""},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			server := &tls.Config{Certificates: []tls.Certificate{tlsCert(tt.server...)}}
+			_, err, _ := handshake(t, g.store.ClientConfig(nil, tt.peer, clock), server)
+			if tt.id != "" {
+				wantError(t, err, tt.id, tt.words)
+			} else if err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
 // TestWholeChainIsSent has a server that names a CA which is not ours: crypto/tls on its own would send nothing.
 func TestWholeChainIsSent(t *testing.T) {
 	g := newGrid(t)
-	server := newEEC(t, "/DC=org/DC=gridtest/CN=a.example.org", g.sub)
+	server := newHost(t, "/DC=org/DC=gridtest/CN=a.example.org", g.sub)
 	jane := newEEC(t, janeName, g.sub)
 	proxy := newProxy(t, jane, proxyKind{})
 	cred := &proxycert.Credential{Chain: certs(proxy, jane), Key: proxy.key}
@@ -149,7 +234,7 @@ func TestWholeChainIsSent(t *testing.T) {
 
 func TestServerConfig(t *testing.T) {
 	g := newGrid(t)
-	server := newEEC(t, "/DC=org/DC=gridtest/CN=a.example.org", g.sub)
+	server := newHost(t, "/DC=org/DC=gridtest/CN=a.example.org", g.sub)
 	jane := newEEC(t, janeName, g.sub)
 	revoked := newEEC(t, "/DC=org/DC=gridtest/CN=Revoked", g.sub)
 	g.crl(g.sub, -time.Hour, time.Hour, revoked.cert.SerialNumber)
