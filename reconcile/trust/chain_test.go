@@ -2,6 +2,9 @@ package trust_test
 
 import (
 	"bytes"
+	"crypto"
+	"crypto/md5"
+	"crypto/rand"
 	"crypto/rsa"
 	"crypto/x509"
 	"encoding/asn1"
@@ -125,7 +128,7 @@ func TestProxyRules(t *testing.T) {
 		{"limited below full", deep(full, limited), "", ""},
 		{"limited below limited", deep(limited, limited), "", ""},
 		{"full below limited", deep(limited, full), trust.IDLimited, "full proxy below a limited one"},
-		{"independent below limited", deep(limited, proxyKind{language: proxycert.LanguageIndependent}), trust.IDLimited, ""},
+		{"independent below limited", deep(limited, proxyKind{language: proxycert.LanguageIndependent}), trust.IDLimited, "independent proxy below a limited one"},
 		{"independent", deep(proxyKind{language: proxycert.LanguageIndependent}), "", ""},
 		{"draft", deep(proxyKind{draft: true}), "", ""},
 		{"draft below draft, path length", deep(proxyKind{draft: true, pathLen: ptr(1)}, proxyKind{draft: true}), "", ""},
@@ -139,8 +142,8 @@ func TestProxyRules(t *testing.T) {
 		{"unknown language", one(proxyKind{language: asn1.ObjectIdentifier{1, 2, 3}}), trust.IDProxy, "policy language 1.2.3"},
 		{"limited with a policy", one(proxyKind{language: proxycert.LanguageLimited, policy: []byte("x")}), trust.IDProxy, "policy text"},
 		{"malformed ProxyCertInfo", one(proxyKind{info: []byte{0x30, 1, 2}}), trust.IDMalformed, "malformed"},
-		{"ProxyCertInfo not critical", one(proxyKind{soft: true}), trust.IDNotCA, "which is no CA"},
-		{"no ProxyCertInfo", one(proxyKind{plain: true}), trust.IDNotCA, "which is no CA"},
+		{"ProxyCertInfo not critical", one(proxyKind{soft: true}), trust.IDNotCA, "is no proxy, since its ProxyCertInfo is not critical"},
+		{"no ProxyCertInfo", one(proxyKind{plain: true}), trust.IDNotCA, "is no proxy, since it has no ProxyCertInfo"},
 		{"path length 0, none below", deep(proxyKind{pathLen: ptr(0)}), "", ""},
 		{"path length 0, one below", deep(proxyKind{pathLen: ptr(0)}, full), trust.IDPathLength, "path length"},
 		{"path length 1, one below", deep(proxyKind{pathLen: ptr(1)}, full), "", ""},
@@ -148,7 +151,7 @@ func TestProxyRules(t *testing.T) {
 		{"path length widened below", deep(proxyKind{pathLen: ptr(1)}, proxyKind{pathLen: ptr(5)}, full), trust.IDPathLength, ""},
 		{"path length narrowed below", deep(proxyKind{pathLen: ptr(5)}, proxyKind{pathLen: ptr(0)}, full), trust.IDPathLength, ""},
 		{"nested path lengths", deep(proxyKind{pathLen: ptr(2)}, proxyKind{pathLen: ptr(1)}, proxyKind{pathLen: ptr(0)}), "", ""},
-		{"CA bit on a proxy", one(full, ca), trust.IDNotCA, ""},
+		{"CA bit on a proxy", one(full, ca), trust.IDNotCA, "says by its basicConstraints that it is a CA"},
 		{"basicConstraints without CA on a proxy", one(full, notCA), "", ""},
 		{"keyCertSign on a proxy", one(full, usage(x509.KeyUsageDigitalSignature|x509.KeyUsageCertSign)), trust.IDProxy, "keyCertSign"},
 		{"no key usage on a proxy", one(full, usage(0)), "", ""},
@@ -283,7 +286,37 @@ func TestWeak(t *testing.T) {
 		}
 	}
 	_, err = lenient.VerifyChain(certs(md5), now)
-	wantError(t, err, trust.IDWeakHash, "MD5-RSA")
+	wantError(t, err, trust.IDSignature, "is not by the key of /O=Weak/CN=Root")
+	if _, err = lenient.VerifyChain(certs(signMD5(t, md5, root.key)), now); err != nil {
+		t.Errorf("MD5 with AllowWeak: %v", err)
+	}
+}
+
+// signMD5 puts a good signature in place of the one there.
+func signMD5(t *testing.T, e *entity, key crypto.Signer) *entity {
+	t.Helper()
+	sum := md5.Sum(e.cert.RawTBSCertificate)
+	signature, err := key.Sign(rand.Reader, sum[:], crypto.MD5)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cert, err := x509.ParseCertificate(append(e.cert.Raw[:len(e.cert.Raw)-len(signature):len(e.cert.Raw)-len(signature)], signature...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &entity{cert, e.key}
+}
+
+// TestSelfSignedUser has a user certificate that nobody issued, in the file alone and in the trust directory as well.
+func TestSelfSignedUser(t *testing.T) {
+	g := newGrid(t)
+	jane := newEEC(t, janeName, nil)
+	chain := certs(newProxy(t, jane, proxyKind{}), jane)
+	_, err := g.store.VerifyChain(chain, now)
+	wantError(t, err, trust.IDNoAnchor, "is not among the trust anchors")
+	g.addCA(jane, "/*")
+	_, err = g.store.VerifyChain(chain, now)
+	wantError(t, err, trust.IDNotCA, "is self-signed, and no CA")
 }
 
 // toMD5 renames the signature algorithm, sha256WithRSAEncryption to md5WithRSAEncryption, which are of the same length.

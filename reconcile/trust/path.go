@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io/fs"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -98,8 +99,14 @@ func (p *path) candidates(nodes []*node) (out []*node, notes []string) {
 func (p *path) noAnchor(last *node, notes []string) error {
 	for _, n := range p.pool {
 		if n.subjectKey == last.issuerKey && n != last && n.info.Type != proxycert.CA {
+			if why := noProxy(last); why != "" {
+				return refuse(IDNotCA, last.subject, "the certificate %s is no proxy, since %s, and %s, which signed it, is no CA", last.subject, why, n.subject)
+			}
 			return refuse(IDNotCA, n.subject, "the certificate %s is signed by %s, which is no CA", last.subject, n.subject)
 		}
+	}
+	if last.selfIssued() && slices.ContainsFunc(p.known(last), func(n *node) bool { return n.cert.Equal(last.cert) }) {
+		return refuse(IDNotCA, last.subject, "the %s %s is self-signed, and no CA: that it is among the trust anchors does not help", last.kind(), last.subject)
 	}
 	if last.selfIssued() {
 		return refuse(IDNoAnchor, last.subject, "the self-signed certificate %s is not among the trust anchors in %s (looked for %s.0)", last.subject,
@@ -111,6 +118,23 @@ func (p *path) noAnchor(last *node, notes []string) error {
 	}
 	return refuse(IDNoAnchor, last.subject, "no trust anchor for issuer %s in %s (looked for %s.0)%s", last.issuer, p.store.Certificates,
 		hashNames(last.issuerKey, last.cert.RawIssuer)[0], why)
+}
+
+// known are the trust anchors of a certificate's own name.
+func (p *path) known(n *node) []*node {
+	nodes, _ := p.store.anchors(n.subjectKey, n.cert.RawSubject)
+	return nodes
+}
+
+// noProxy says why something that looks like a proxy, by its name or its extension, is none; "" if it does not look so.
+func noProxy(n *node) string {
+	switch {
+	case hasCertInfo(n.cert):
+		return "its ProxyCertInfo is not critical"
+	case proxycert.CheckSubject(n.cert) == nil:
+		return "it has no ProxyCertInfo"
+	}
+	return ""
 }
 
 // anchors reads the CAs of that name from HASH.N, by the new hash or, if that has none, by the old. The notes tell of files

@@ -2,8 +2,10 @@ package trust
 
 import (
 	"crypto/x509"
+	"crypto/x509/pkix"
 	"encoding/asn1"
 	"math"
+	"slices"
 	"time"
 
 	"github.com/vobox-reconcile/vobox-reconcile/reconcile/proxycert"
@@ -40,6 +42,9 @@ func (s *Store) proxyChain(pool pool, leaf *node) ([]*node, error) {
 	if eec := chain[len(chain)-1]; eec.info.Type == proxycert.CA {
 		if len(chain) > 1 {
 			return nil, refuse(IDNotCA, chain[len(chain)-2].subject, "the proxy %s is signed by the CA certificate %s", chain[len(chain)-2].subject, eec.subject)
+		}
+		if hasCertInfo(eec.cert) {
+			return nil, refuse(IDNotCA, eec.subject, "the proxy %s says by its basicConstraints that it is a CA", eec.subject)
 		}
 		return nil, refuse(IDNotCA, eec.subject, "the certificate %s is that of a CA, not of a user or host", eec.subject)
 	}
@@ -115,12 +120,25 @@ func checkProxy(n, issuer *node) error {
 		return refuse(IDMixed, n.subject, "the proxy %s is of form %s below one of form %s", n.subject, n.info.Type, issuer.info.Type)
 	}
 	if issuer.info.Limited && !n.info.Limited {
+		if n.isIndependent() {
+			return refuse(IDLimited, n.subject, "the proxy %s is an independent proxy below a limited one", n.subject)
+		}
 		return refuse(IDLimited, n.subject, "the proxy %s is a full proxy below a limited one", n.subject)
 	}
 	if err := checkProxyPolicy(n); err != nil {
 		return err
 	}
 	return checkProxyExtensions(n)
+}
+
+// isIndependent reports whether it is a proxy that inherits neither rights nor identity.
+func (n *node) isIndependent() bool {
+	return n.info.CertInfo != nil && n.info.CertInfo.Language.Equal(proxycert.LanguageIndependent)
+}
+
+// hasCertInfo reports whether there is a ProxyCertInfo of either form, critical or not.
+func hasCertInfo(cert *x509.Certificate) bool {
+	return slices.ContainsFunc(cert.Extensions, func(e pkix.Extension) bool { return isAny(e.Id, proxycert.OIDCertInfo, proxycert.OIDDraftCertInfo) })
 }
 
 func checkProxyPolicy(n *node) error {

@@ -59,7 +59,7 @@ type Store struct {
 	Certificates string  // directory
 	VOMSDir      string  // directory
 	CRL          CRLMode // empty: CRLIfPresent
-	AllowWeak    bool    // accept RSA below 2048 bits and SHA-1, for looking at old files
+	AllowWeak    bool    // accept RSA below 2048 bits, SHA-1 and MD5, for looking at old files
 	Host         string  // of this machine, for attribute certificates with targets; empty: os.Hostname
 
 	mu       sync.Mutex
@@ -124,7 +124,7 @@ func (s *Store) verify(pool pool, leaf *node, now time.Time) (*Result, error) {
 // by its own subject.
 func identity(chain []*node) dn.Name {
 	for _, n := range chain {
-		if ci := n.info.CertInfo; ci != nil && ci.Language.Equal(proxycert.LanguageIndependent) {
+		if n.isIndependent() {
 			return n.subject
 		}
 	}
