@@ -1,0 +1,54 @@
+package cases
+
+import (
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/x509"
+	"fmt"
+	"math/big"
+	"sync"
+)
+
+// A key is a key pair, or a public key alone.
+type key struct {
+	signer crypto.Signer // nil: nobody has it
+	spki   []byte        // SubjectPublicKeyInfo
+}
+
+// must is for what fails only where this package is wrong.
+func must[T any](v T, err error) T {
+	if err != nil {
+		panic(fmt.Errorf("cases: %w", err))
+	}
+	return v
+}
+
+func newKey(signer crypto.Signer) *key {
+	return &key{signer, must(x509.MarshalPKIXPublicKey(signer.Public()))}
+}
+
+// ec makes a key, which takes microseconds, so that no two certificates of a case share one.
+func ec(curve elliptic.Curve) *key { return newKey(must(ecdsa.GenerateKey(curve, rand.Reader))) }
+
+func ed() *key {
+	_, signer, err := ed25519.GenerateKey(rand.Reader)
+	return newKey(must(signer, err))
+}
+
+// The RSA keys are made once in a process, since that is slow.
+var (
+	rsaOne   = sync.OnceValue(func() *key { return newKey(must(rsa.GenerateKey(rand.Reader, 2048))) })
+	rsaTwo   = sync.OnceValue(func() *key { return newKey(must(rsa.GenerateKey(rand.Reader, 2048))) })
+	rsaShort = sync.OnceValue(func() *key { return newKey(must(rsa.GenerateKey(rand.Reader, 1024))) })
+)
+
+// rsaOf is a public key of that many bits that nobody can sign with: its modulus is a random number.
+func rsaOf(bits int) *key {
+	n := must(rand.Int(rand.Reader, new(big.Int).Lsh(big.NewInt(1), uint(bits-1))))
+	n.SetBit(n.SetBit(n, bits-1, 1), 0, 1)
+	return &key{spki: must(x509.MarshalPKIXPublicKey(&rsa.PublicKey{N: n, E: 65537}))}
+}
