@@ -37,6 +37,11 @@ func encryptPKCS8(t testing.TB, key any, opts *pkcs8.Opts) []byte {
 // encryptTraditional writes what openssl genrsa -des3 wrote before 3.0.
 func encryptTraditional(t testing.TB, key *rsa.PrivateKey) []byte {
 	t.Helper()
+	return encryptTraditionalWith(t, key, passphrase)
+}
+
+func encryptTraditionalWith(t testing.TB, key *rsa.PrivateKey, passphrase string) []byte {
+	t.Helper()
 	//lint:ignore SA1019 it is this format that is read
 	b, err := x509.EncryptPEMBlock(rand.Reader, "RSA PRIVATE KEY", x509.MarshalPKCS1PrivateKey(key), []byte(passphrase), x509.PEMCipher3DES)
 	if err != nil {

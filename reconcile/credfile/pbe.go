@@ -19,7 +19,7 @@ import (
 	"golang.org/x/crypto/scrypt"
 )
 
-// Limits on what a key file can make us compute: about two seconds and 64 MiB. OpenSSL writes 2048 rounds unless told
+// Limits on what a key file can make us compute: a few seconds at most and 64 MiB. OpenSSL writes 2048 rounds unless told
 // otherwise, Java 10,000.
 const (
 	maxRounds       = 2_000_000

@@ -1,0 +1,175 @@
+package credfile_test
+
+import (
+	"crypto/rand"
+	"crypto/rsa"
+	"encoding/asn1"
+	"errors"
+	"math/big"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/vobox-reconcile/vobox-reconcile/reconcile/credfile"
+)
+
+// What follows makes encrypted keys with any parameters.
+type algorithm struct {
+	OID    asn1.ObjectIdentifier
+	Params asn1.RawValue
+}
+
+func der(t testing.TB, v any) asn1.RawValue {
+	t.Helper()
+	b, err := asn1.Marshal(v)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return asn1.RawValue{FullBytes: b}
+}
+
+func keyInfo(t testing.TB, kdf, cipher algorithm, data []byte) []byte {
+	t.Helper()
+	return der(t, struct {
+		Alg  algorithm
+		Data []byte
+	}{algorithm{asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 5, 13}, der(t, struct{ KDF, Cipher algorithm }{kdf, cipher})}, data}).FullBytes
+}
+
+var (
+	oidPBKDF2 = asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 5, 12}
+	oidScrypt = asn1.ObjectIdentifier{1, 3, 6, 1, 4, 1, 11591, 4, 11}
+	oidAES256 = asn1.ObjectIdentifier{2, 16, 840, 1, 101, 3, 4, 1, 42}
+)
+
+// Parameters of which the file's author hopes that they keep us busy, or take all memory, or make us panic.
+func TestHostileParameters(t *testing.T) {
+	cert := writeFile(t, "cert", certBlocks(theFixture().eec))
+	salt, data := []byte("saltsalt"), make([]byte, 64)
+	aes := algorithm{oidAES256, der(t, make([]byte, 16))}
+	huge := new(big.Int).Lsh(big.NewInt(1), 100)
+	pbkdf2 := func(v any) algorithm { return algorithm{oidPBKDF2, der(t, v)} }
+	scrypt := func(n, r, p int) algorithm {
+		return algorithm{oidScrypt, der(t, struct {
+			Salt    []byte
+			N, R, P int
+		}{salt, n, r, p})}
+	}
+	type rounds struct {
+		Salt   []byte
+		Rounds int
+	}
+	type withLength struct {
+		Salt           []byte
+		Rounds, Length int
+	}
+	for name, tc := range map[string]struct {
+		der  []byte
+		want string
+	}{
+		"2^31 rounds": {keyInfo(t, pbkdf2(rounds{salt, 1 << 31}), aes, data), "too much work"},
+		"2^100 rounds": {keyInfo(t, pbkdf2(struct {
+			Salt   []byte
+			Rounds *big.Int
+		}{salt, huge}), aes, data), "damaged"},
+		"no rounds":       {keyInfo(t, pbkdf2(rounds{salt, 0}), aes, data), "damaged"},
+		"negative rounds": {keyInfo(t, pbkdf2(rounds{salt, -1}), aes, data), "damaged"},
+		"long key":        {keyInfo(t, pbkdf2(withLength{salt, 1, 1 << 30}), aes, data), "damaged"},
+		"short key":       {keyInfo(t, pbkdf2(withLength{salt, 1, 1}), aes, data), "damaged"},
+		"salt elsewhere": {keyInfo(t, pbkdf2(struct {
+			Salt   algorithm
+			Rounds int
+		}{aes, 1}), aes, data), "damaged"},
+		"scrypt, memory":     {keyInfo(t, scrypt(1<<24, 8, 1), aes, data), "N=16777216"},
+		"scrypt, N no power": {keyInfo(t, scrypt(1000, 8, 1), aes, data), "N=1000"},
+		"scrypt, r":          {keyInfo(t, scrypt(2, 1<<30, 1), aes, data), "too much work"},
+		"scrypt, p":          {keyInfo(t, scrypt(1<<14, 8, 1<<30), aes, data), "too much work"},
+		"scrypt, all small":  {keyInfo(t, scrypt(1<<15, 16, 16), aes, data), "too much work"},
+		"IV short":           {keyInfo(t, pbkdf2(rounds{salt, 1}), algorithm{oidAES256, der(t, make([]byte, 8))}, data), "damaged"},
+		"IV missing":         {keyInfo(t, pbkdf2(rounds{salt, 1}), algorithm{oidAES256, asn1.NullRawValue}, data), "damaged"},
+		"no data":            {keyInfo(t, pbkdf2(rounds{salt, 1}), aes, nil), "damaged"},
+		"half a block":       {keyInfo(t, pbkdf2(rounds{salt, 1}), aes, data[:40]), "damaged"},
+		"no KDF known":       {keyInfo(t, algorithm{oidAES256, der(t, salt)}, aes, data), ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			path := writeFile(t, "key", block("ENCRYPTED PRIVATE KEY", tc.der))
+			var before, after runtime.MemStats
+			runtime.ReadMemStats(&before)
+			start := time.Now()
+			_, err := credfile.LoadPair(cert, path, ask(passphrase))
+			if err == nil || !strings.Contains(err.Error(), tc.want) || errors.Is(err, credfile.ErrPassphrase) {
+				t.Errorf("error %v, want one with %q that does not blame the passphrase", err, tc.want)
+			}
+			runtime.ReadMemStats(&after)
+			if took, mem := time.Since(start), after.TotalAlloc-before.TotalAlloc; took > time.Second || mem > 4<<20 {
+				t.Errorf("it took %v and %d bytes to refuse it", took, mem)
+			}
+		})
+	}
+}
+
+// A container without a MAC and with many rounds in each part is given up at the first that does not open.
+func TestHostilePKCS12(t *testing.T) {
+	type safe struct {
+		OID     asn1.ObjectIdentifier
+		Content asn1.RawValue `asn1:"explicit,tag:0"`
+	}
+	explicit := func(v any) asn1.RawValue {
+		return asn1.RawValue{Class: 2, Tag: 0, IsCompound: true, Bytes: der(t, v).FullBytes}
+	}
+	oidPBE := asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 12, 1, 3}
+	shrouded := safe{asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 12, 10, 1, 2}, explicit(struct {
+		Alg  algorithm
+		Data []byte
+	}{algorithm{oidPBE, der(t, struct {
+		Salt   []byte
+		Rounds int
+	}{[]byte("saltsalt"), 1_999_999})}, make([]byte, 64)})}
+	plain := safe{asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 12, 10, 1, 1}, explicit([]int{1})}
+	for name, bags := range map[string][]safe{"of keys": {shrouded, shrouded, shrouded}, "broken": {plain}} {
+		content := der(t, []safe{{asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 7, 1}, explicit(der(t, bags).FullBytes)}}).FullBytes
+		file := der(t, struct {
+			Version int
+			Safe    safe
+		}{3, safe{asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 7, 1}, explicit(content)}}).FullBytes
+		path := writeFile(t, "user.p12", file)
+		start := time.Now()
+		_, err := credfile.LoadPair(path, path, ask(passphrase))
+		if err == nil || time.Since(start) > 20*time.Second {
+			t.Errorf("%s: error %v after %v", name, err, time.Since(start))
+		}
+	}
+}
+
+// However an encrypted file is damaged, no error shows a part of the key or of the passphrase.
+func TestOpenErrorsKeepSecrets(t *testing.T) {
+	secret := "a-passphrase-of-its-own"
+	pem := encryptTraditionalWith(t, theFixture().eecKey.(*rsa.PrivateKey), secret)
+	random := make([]byte, 64)
+	rand.Read(random)
+	checked := 0
+	for i := 0; i < len(pem); i += 11 {
+		data := append([]byte{}, pem...)
+		data[i] ^= 1 + random[i%64]&0x0f
+		f, err := credfile.ParseAll(data)
+		if err == nil {
+			err = f.Open(ask(secret))
+		}
+		if err == nil {
+			continue
+		}
+		checked++
+		if strings.Contains(err.Error(), secret) {
+			t.Fatalf("the error %q shows the passphrase", err)
+		}
+		for j := 100; j+12 <= len(pem)-100; j += 12 {
+			if strings.Contains(err.Error(), string(pem[j:j+12])) {
+				t.Fatalf("the error %q shows the key", err)
+			}
+		}
+	}
+	if checked == 0 {
+		t.Error("no damage was noticed")
+	}
+}
