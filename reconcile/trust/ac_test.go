@@ -228,6 +228,36 @@ func TestVerifyACEnd(t *testing.T) {
 	}
 }
 
+// TestLSCOfNamesWithSlashes: a slash inside a value is not one between attributes, and an LSC file may have either.
+func TestLSCOfNamesWithSlashes(t *testing.T) {
+	const org = "/DC=org/DC=gridtest"
+	tests := []struct {
+		name, signer, text string
+		good               bool
+	}{
+		{"service", org + `/CN=voms\/voms.example.org`, org + "/CN=voms/voms.example.org", true},
+		{"service, escaped", org + `/CN=voms\/voms.example.org`, org + `/CN=voms\/voms.example.org`, true},
+		{"attribute in a value", org + `/OU=computers\/CN=voms.example.org`, vomsName, false},
+		{"attribute in a value, escaped", org + `/OU=computers\/CN=voms.example.org`, org + `/OU=computers\/CN=voms.example.org`, true},
+		{"attribute behind a plus", org + `/OU=computers\+CN=voms.example.org`, org + "/OU=computers+CN=voms.example.org", false},
+		{"OID in a value", org + `/OU=computers\/2.5.4.3=voms.example.org`, org + "/OU=computers/2.5.4.3=voms.example.org", false},
+		{"backslash at the end of a value", org + `/OU=computers\\/CN=voms.example.org`, org + `/OU=computers\/CN=voms.example.org`, false},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			g := newVOGrid(t)
+			g.voms = newEEC(t, tt.signer, g.sub)
+			g.lsc(tt.text + "\n" + subName + "\n")
+			_, err := g.store.VerifyAC(g.ac(g.voms, nil), g.jane.cert, now)
+			if tt.good && err != nil {
+				t.Errorf("refused: %v", err)
+			} else if !tt.good {
+				wantError(t, err, trust.IDLSC, "is not what")
+			}
+		})
+	}
+}
+
 // TestVerifyACByCertificate has no LSC file, but the server's certificate in the vomsdir.
 func TestVerifyACByCertificate(t *testing.T) {
 	for _, dir := range []string{"", "alice"} {

@@ -1,6 +1,7 @@
 package trust
 
 import (
+	"bytes"
 	"crypto/md5"
 	"crypto/sha1"
 	"encoding/binary"
@@ -12,19 +13,36 @@ import (
 // A spelling is a name in the forms in which files may have it: names are compared many times, and made once.
 type spelling struct {
 	key    string    // canonical
-	folded [2]string // slash forms of OpenSSL 3 and before, as foldName makes them
+	folded [2]string // slash forms of OpenSSL 3 and before, as foldName makes them; both of OpenSSL 3 if the other means two names
+	unsure bool      // a value has a backslash, which no slash form escapes
 }
 
 func spell(name dn.Name) *spelling {
 	s := &spelling{key: name.Canonical()}
 	s.folded[0] = foldName(name.String())
-	s.folded[1] = foldName(name.Legacy())
+	s.folded[1] = s.folded[0]
+	unsplit := true
+	for _, rdn := range name.RDNs() {
+		for _, a := range rdn {
+			unsplit = unsplit && !splits(a.Value)
+			s.unsure = s.unsure || bytes.IndexByte(a.Value, '\\') >= 0
+		}
+	}
+	if unsplit {
+		s.folded[1] = foldName(name.Legacy())
+	}
 	return s
 }
 
+// splits reports whether a value, written without escapes, may read as the end of one attribute and another.
+func splits(value []byte) bool {
+	i := bytes.IndexAny(value, "/+")
+	return i >= 0 && bytes.IndexByte(value[i:], '=') >= 0
+}
+
 // A writtenName is a name as a file has it. A slash inside a value cannot be told from one between attributes, so that the
-// text may mean another name than it parses to; comparing the other way, from the certificate's name to text, is without
-// doubt.
+// text may mean another name than it parses to. Comparing the other way, from the certificate's name to text, is without
+// doubt as long as no value of it looks like two attributes.
 type writtenName struct {
 	folded string
 	key    string // canonical; "" if the text does not parse
@@ -40,7 +58,7 @@ func newWrittenName(text string) writtenName {
 
 // is reports whether the text, in slash form of any generation of OpenSSL, is the name.
 func (w writtenName) is(s *spelling) bool {
-	return w.folded == s.folded[0] || w.folded == s.folded[1] || w.key != "" && w.key == s.key
+	return w.key != "" && w.key == s.key || !s.unsure && (w.folded == s.folded[0] || w.folded == s.folded[1])
 }
 
 // foldName lower-cases ASCII and gives attributes that have several names one of them.
