@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"os"
-	"path/filepath"
 	"testing"
 	"time"
 
@@ -14,7 +13,7 @@ import (
 // still until the test moves it.
 func goldenBox(t *testing.T, o gridtest.SiteOptions) (*box, *time.Time) {
 	t.Helper()
-	dir := filepath.Join(os.TempDir(), fmt.Sprintf("vobox-golden-%010d", os.Getpid()))
+	dir := fmt.Sprintf("/tmp/vobox-golden-%010d", os.Getpid())
 	if err := os.Mkdir(dir, 0o755); err != nil {
 		t.Fatal(err)
 	}

@@ -28,8 +28,22 @@ var update = flag.Bool("update", false, "write the golden files anew")
 
 // The test binary is the program too: as vobox-reconcile in scripts and wherever a process of its own is needed.
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"vobox-reconcile": func() { os.Exit(mainCode()) }})
+	testscript.Main(tidyM{m}, map[string]func(){"vobox-reconcile": func() { os.Exit(mainCode()) }})
 }
+
+// A tidyM removes the real binary after the tests.
+type tidyM struct{ *testing.M }
+
+func (m tidyM) Run() int {
+	defer func() {
+		if binaryDir != "" {
+			os.RemoveAll(binaryDir)
+		}
+	}()
+	return m.M.Run()
+}
+
+var binaryDir string
 
 // start is when golden files happen.
 var start = time.Date(2026, 11, 21, 23, 0, 0, 0, time.UTC)
@@ -203,11 +217,14 @@ var realBinary = sync.OnceValues(func() (string, error) {
 	if err != nil {
 		return "", err
 	}
+	binaryDir = dir
+	if err := os.Chmod(dir, 0o755); err != nil {
+		return "", err
+	}
 	path := filepath.Join(dir, "vobox-reconcile")
 	cmd := exec.Command("go", "build", "-buildvcs=false", "-o", path, ".")
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS=")
 	if out, err := cmd.CombinedOutput(); err != nil {
-		os.RemoveAll(dir)
 		return "", fmt.Errorf("%w: %s", err, out)
 	}
 	return path, nil

@@ -21,7 +21,7 @@ type meter struct {
 	width   int
 	now     func() time.Time
 	running []task
-	shown   bool
+	line    string // what is shown
 	ticking bool
 	done    chan struct{}
 }
@@ -71,9 +71,9 @@ func brief(s plan.Step) string {
 	return title(s)
 }
 
-// tick shows every second how long it has taken by now.
+// tick shows how long it has taken by now.
 func (m *meter) tick() {
-	every := time.NewTicker(time.Second)
+	every := time.NewTicker(200 * time.Millisecond)
 	defer every.Stop()
 	for {
 		select {
@@ -87,17 +87,13 @@ func (m *meter) tick() {
 	}
 }
 
-// show redraws the line. The caller holds the lock.
+// show redraws the line if it is another one. The caller holds the lock.
 func (m *meter) show() {
-	m.hide()
-	if len(m.running) == 0 {
-		return
-	}
 	var words []string
 	now := m.now()
 	for _, t := range m.running {
 		w := t.name
-		if d := now.Sub(t.since); d >= time.Second {
+		if d := now.Sub(t.since).Truncate(time.Second); d > 0 {
 			w += " " + plan.Span(d)
 		}
 		words = append(words, w)
@@ -106,14 +102,19 @@ func (m *meter) show() {
 	if limit := max(m.width-3, 10); len(line) > limit {
 		line = append(line[:limit-1], '…')
 	}
-	fmt.Fprintf(m.to, "%s …", string(line))
-	m.shown = true
+	if string(line) == m.line {
+		return
+	}
+	m.hide()
+	if m.line = string(line); m.line != "" {
+		fmt.Fprintf(m.to, "%s …", m.line)
+	}
 }
 
 func (m *meter) hide() {
-	if m.shown {
+	if m.line != "" {
 		fmt.Fprint(m.to, "\r\x1b[K")
-		m.shown = false
+		m.line = ""
 	}
 }
 

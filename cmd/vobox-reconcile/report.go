@@ -26,7 +26,7 @@ func (a *app) printReport(r *reconcile.Report, want plan.Desired, dryRun bool) {
 	}
 	p := reporter{writer: a.text(want), report: r, titles: map[string]string{}, told: map[int]bool{}}
 	for _, o := range r.Outcomes {
-		p.titles[o.Step.ID] = p.tidy(title(o.Step))
+		p.titles[o.Step.ID] = p.names.Replace(title(o.Step))
 	}
 	switch {
 	case !r.Changed() && dryRun:
@@ -134,7 +134,9 @@ func (p *reporter) failure(o reconcile.Outcome) {
 	}
 	for i, al := range p.report.Alerts {
 		if !p.told[i] && al.Subject == o.Step.Target && strings.HasPrefix(al.Message, message) {
-			p.told[i] = true
+			for j, other := range p.report.Alerts { // the plan may have said so before
+				p.told[j] = p.told[j] || other.Subject == al.Subject && other.ID == al.ID
+			}
 			p.para(red, 4, al.ID+": "+al.Message)
 			p.remedy(al)
 			return

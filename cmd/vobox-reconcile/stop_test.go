@@ -134,7 +134,9 @@ func TestStoppedInARenewal(t *testing.T) {
 	if code := cmd.ProcessState.ExitCode(); code != 1 || !strings.Contains(stderr.String(), "stopped by a signal (terminated)") {
 		t.Errorf("exit code %d, standard error %q, standard output %q", code, &stderr, &stdout)
 	}
-	t.Logf("%s", &stdout)
+	if !strings.Contains(stdout.String(), "! renew proxy lcgadmin  failed") {
+		t.Errorf("standard output: %s", &stdout)
+	}
 	if string(read(t, b.userProxy())) != before {
 		t.Errorf("the proxy is not the one that was there")
 	}

@@ -119,7 +119,7 @@ func wrap(s string, room int) []string {
 		line := ""
 		for _, word := range strings.Fields(one) {
 			if columns(word) > room && strings.Contains(word, "/") {
-				word = fit(word, room)
+				word = fitWord(word, room)
 			}
 			switch {
 			case line == "":
@@ -134,6 +134,15 @@ func wrap(s string, room int) []string {
 		lines = append(lines, line)
 	}
 	return lines
+}
+
+// fitWord shortens a path that is a word in a sentence, with the quotes and the punctuation it may have.
+func fitWord(word string, room int) string {
+	path := strings.TrimLeft(word, `"'(`)
+	before := word[:len(word)-len(path)]
+	path = strings.TrimRight(path, `"'):;,.`)
+	after := word[len(before)+len(path):]
+	return before + fit(path, room-len(before)-len(after)) + after
 }
 
 // alert prints what a person has to know or do. The remedy is not wrapped: it is there to be copied.
