@@ -292,3 +292,17 @@ func TestConcurrent(t *testing.T) {
 	}
 	wg.Wait()
 }
+
+// TestManyOfOneName has forty certificates of one name, each a proxy that the next one signed: looking for the signer of
+// each among all of them would be eight hundred signatures.
+func TestManyOfOneName(t *testing.T) {
+	g := newGrid(t)
+	e := newEEC(t, janeName, g.sub)
+	all := []*entity{e}
+	for range 39 {
+		e = newProxy(t, e, proxyKind{}, func(c *x509.Certificate) { c.RawSubject = all[0].cert.RawSubject })
+		all = append(all, e)
+	}
+	_, err := g.store.VerifyPeer(certs(append([]*entity{newProxy(t, e, proxyKind{})}, all...)...), now)
+	wantError(t, err, trust.IDPathLength, "more than 64 signatures")
+}

@@ -29,11 +29,12 @@ var (
 // proxyChain walks from the leaf to the EEC through the presented certificates, by name and signature.
 func (s *Store) proxyChain(pool pool, leaf *node) ([]*node, error) {
 	chain := []*node{leaf}
+	tries := 0
 	for n := leaf; n.info.IsProxy(); n = chain[len(chain)-1] {
 		if len(chain) == maxDepth {
 			return nil, refuse(IDPathLength, leaf.subject, "the chain of %s is longer than %d certificates", leaf.subject, maxDepth)
 		}
-		issuer, err := s.proxyIssuer(pool, n)
+		issuer, err := s.proxyIssuer(pool, n, &tries)
 		if err != nil {
 			return nil, err
 		}
@@ -53,12 +54,15 @@ func (s *Store) proxyChain(pool pool, leaf *node) ([]*node, error) {
 
 // proxyIssuer finds the certificate that signed a proxy. Of several with that name and key, a user certificate and its
 // successor, it is the one that lasts longest.
-func (s *Store) proxyIssuer(pool pool, n *node) (*node, error) {
+func (s *Store) proxyIssuer(pool pool, n *node, tries *int) (*node, error) {
 	var best *node
 	var bad error
 	for _, candidate := range pool {
 		if candidate == n || candidate.subjectKey != n.issuerKey {
 			continue
+		}
+		if *tries++; *tries > maxTries {
+			return nil, refuse(IDPathLength, n.subject, "more than %d signatures would have to be checked for the proxy %s", maxTries, n.subject)
 		}
 		if err := s.checkSignature(n, candidate); err != nil {
 			bad = err

@@ -39,9 +39,9 @@ const Skew = 5 * time.Minute
 const (
 	maxPresented = 64 // certificates given to VerifyChain
 	maxDepth     = 20 // certificates of a path, proxies, EEC and CAs together
-	maxTries     = 64 // signatures checked in search of one path
+	maxTries     = 64 // signatures checked in search of the proxies of one chain, and of the path above
 	minRSABits   = 2048
-	maxRSABits   = 16384 // of a signer; checking costs the third power of the length
+	maxRSABits   = proxycert.MaxRSABits // of a signer
 )
 
 // A CRLMode is one of the configuration's trust.crl values.
