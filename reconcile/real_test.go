@@ -309,45 +309,29 @@ func TestRealSamplePolicy(t *testing.T) {
 	accepted(t, b, jane)
 }
 
-// A revoked user is refused by the real server, and their proxy by us.
+// A user whose certificate is revoked after storing: the real server says so, and the old proxy stays.
 func TestRealRevokedUser(t *testing.T) {
 	if testing.Short() {
 		t.Skip("-short")
 	}
-	g := realgrid.Shared(t)
-	user, host, px := g.Identity(realgrid.Revoked), g.Identity(realgrid.VOBox), g.SitePolicy()
+	g := realgrid.Start(t) // of its own: its CRL changes
+	user, host, px := g.Identity(realgrid.Jane), g.Identity(realgrid.VOBox), g.SitePolicy()
 	b := realServers(t, g, g.Alice(), px, user, host)
-	eec, err := credfile.LoadPair(user.CertFile, user.KeyFile, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	key, err := proxycert.GenerateKey(proxycert.RSA2048)
-	if err != nil {
-		t.Fatal(err)
-	}
-	login, err := eec.Delegate(key, proxycert.Template{Now: time.Now(), Lifetime: 12 * time.Hour})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := os.MkdirAll(filepath.Dir(b.proxy()), 0o700); err != nil {
-		t.Fatal(err)
-	}
-	data, err := credfile.Marshal(login)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(b.proxy(), data, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	st := b.Observe(b.want).Credentials["lcgadmin"]
-	if !strings.Contains(st.Fault, "revoked") {
-		t.Errorf("the proxy of a revoked user: fault %q", st.Fault)
+	storeLong(g, px, user, "-n", "-t", "48", "-c", "3000")
+	b.login(t, user)
+	before := read(t, b.proxy())
+	g.Revoke(user)
+	if st := b.Observe(b.want).Credentials["lcgadmin"]; st.FaultID != trust.IDRevoked {
+		t.Errorf("the proxy of a revoked user: %s %q", st.FaultID, st.Fault)
 	}
 	r := b.pass(t, plan.Options{})
 	if len(r.Outcomes) < 2 || r.Outcomes[1].Result != reconcile.Failed {
 		t.Fatalf("outcomes %v", results(r))
 	}
-	if !bytes.Equal(data, read(t, b.proxy())) {
+	if a := mustAlert(t, r, "MP-REVOKED"); !strings.Contains(a.Remedy, "myproxy-") {
+		t.Errorf("remedy %q", a.Remedy)
+	}
+	if !bytes.Equal(before, read(t, b.proxy())) {
 		t.Error("the old proxy did not stay")
 	}
 }
