@@ -54,12 +54,20 @@ func (s *Store) checkSignature(n, issuer *node) error {
 
 // verifySignature does MD5, which crypto/x509 no longer knows, itself where weak signatures are allowed.
 func (s *Store) verifySignature(cert, issuer *x509.Certificate) error {
-	if k, ok := issuer.PublicKey.(*rsa.PublicKey); ok && s.AllowWeak && cert.SignatureAlgorithm == x509.MD5WithRSA {
-		sum := md5.Sum(cert.RawTBSCertificate)
-		return rsa.VerifyPKCS1v15(k, crypto.MD5, sum[:], cert.Signature)
+	if s.AllowWeak && cert.SignatureAlgorithm == x509.MD5WithRSA {
+		return verifyMD5(issuer, cert.RawTBSCertificate, cert.Signature)
 	}
 	// Not CheckSignatureFrom, which wants the signer of a proxy to be a CA.
 	return issuer.CheckSignature(cert.SignatureAlgorithm, cert.RawTBSCertificate, cert.Signature)
+}
+
+func verifyMD5(signer *x509.Certificate, signed, signature []byte) error {
+	k, ok := signer.PublicKey.(*rsa.PublicKey)
+	if !ok {
+		return errors.New("the signer's key is no RSA key")
+	}
+	sum := md5.Sum(signed)
+	return rsa.VerifyPKCS1v15(k, crypto.MD5, sum[:], signature)
 }
 
 // checkStrength refuses short RSA keys and, unless the certificate is a self-signed root, old hashes. The RSA bound is
