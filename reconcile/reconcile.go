@@ -114,9 +114,12 @@ func Preview(p plan.Plan, now time.Time) *Report {
 // Pass observes, plans and applies. The caller holds the lock.
 func (e *Engine) Pass(ctx context.Context, want plan.Desired, o plan.Options) (*Report, error) {
 	now := e.Now()
-	e.sweep(want, now)
 	seen := e.look(want, now)
-	report := e.Apply(ctx, want, seen, plan.Compute(want, seen.Observed, now, o))
+	p := plan.Compute(want, seen.Observed, now, o)
+	if len(p.Steps) > 0 {
+		e.sweep(want, now)
+	}
+	report := e.Apply(ctx, want, seen, p)
 	report.Time = now
 	return report, nil
 }
