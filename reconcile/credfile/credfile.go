@@ -1,4 +1,5 @@
-// Package credfile reads and writes proxy files: a chain and its key in one PEM file.
+// Package credfile reads and writes proxy files: a chain and its key in one PEM file. It also reads what users' and host
+// certificates come in: PEM, DER or PKCS#12, with keys in PKCS#1, PKCS#8 or SEC 1, encrypted or not; see [LoadPair].
 //
 // Reading is generous, as the grid's own tools are: blocks in any order, text around them, CRLF, CA certificates and
 // duplicates among them. Writing is strict, in the one layout that the oldest readers know.

@@ -109,36 +109,76 @@ func TestHostileParameters(t *testing.T) {
 	}
 }
 
-// A container without a MAC and with many rounds in each part is given up at the first that does not open.
+// Of a container every part is bounded, and so is the MAC.
 func TestHostilePKCS12(t *testing.T) {
 	type safe struct {
 		OID     asn1.ObjectIdentifier
 		Content asn1.RawValue `asn1:"explicit,tag:0"`
 	}
+	type rounds struct {
+		Salt   []byte
+		Rounds int
+	}
+	type mac struct {
+		Digest struct {
+			Alg    algorithm
+			Digest []byte
+		}
+		Salt   []byte
+		Rounds int
+	}
 	explicit := func(v any) asn1.RawValue {
 		return asn1.RawValue{Class: 2, Tag: 0, IsCompound: true, Bytes: der(t, v).FullBytes}
 	}
+	oidData := asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 7, 1}
 	oidPBE := asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 12, 1, 3}
-	shrouded := safe{asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 12, 10, 1, 2}, explicit(struct {
-		Alg  algorithm
-		Data []byte
-	}{algorithm{oidPBE, der(t, struct {
-		Salt   []byte
-		Rounds int
-	}{[]byte("saltsalt"), 1_999_999})}, make([]byte, 64)})}
-	plain := safe{asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 12, 10, 1, 1}, explicit([]int{1})}
-	for name, bags := range map[string][]safe{"of keys": {shrouded, shrouded, shrouded}, "broken": {plain}} {
-		content := der(t, []safe{{asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 7, 1}, explicit(der(t, bags).FullBytes)}}).FullBytes
-		file := der(t, struct {
-			Version int
-			Safe    safe
-		}{3, safe{asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 7, 1}, explicit(content)}}).FullBytes
-		path := writeFile(t, "user.p12", file)
-		start := time.Now()
-		_, err := credfile.LoadPair(path, path, ask(passphrase))
-		if err == nil || time.Since(start) > 20*time.Second {
-			t.Errorf("%s: error %v after %v", name, err, time.Since(start))
-		}
+	oidBag := asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 12, 10, 1}
+	shrouded := func(n int) safe {
+		return safe{append(oidBag, 2), explicit(struct {
+			Alg  algorithm
+			Data []byte
+		}{algorithm{oidPBE, der(t, rounds{[]byte("saltsalt"), n})}, make([]byte, 64)})}
+	}
+	nested := safe{append(oidBag, 1), explicit([]int{1})}
+	for range 50 {
+		nested = safe{append(oidBag, 6), explicit([]safe{nested})}
+	}
+	mac2G := mac{Salt: []byte("x"), Rounds: 1 << 31}
+	mac2G.Digest.Alg = algorithm{asn1.ObjectIdentifier{1, 3, 14, 3, 2, 26}, asn1.NullRawValue}
+	for name, tc := range map[string]struct {
+		bags []safe
+		mac  any
+		want string
+	}{
+		"a key with 2^31 rounds": {[]safe{shrouded(1 << 31)}, nil, "too much work"},
+		"a key without rounds":   {[]safe{shrouded(0)}, nil, "damaged"},
+		"a MAC with 2^31 rounds": {nil, mac2G, "too much work"},
+		"a key that is a list":   {[]safe{{append(oidBag, 1), explicit([]int{1})}}, nil, "damaged"},
+		"bags in bags":           {[]safe{nested}, nil, "damaged"},
+		"no bags":                {nil, nil, "no certificate"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			content := der(t, []safe{{oidData, explicit(der(t, tc.bags).FullBytes)}}).FullBytes
+			var file []byte
+			if tc.mac == nil {
+				file = der(t, struct {
+					Version int
+					Safe    safe
+				}{3, safe{oidData, explicit(content)}}).FullBytes
+			} else {
+				file = der(t, struct {
+					Version int
+					Safe    safe
+					MAC     any
+				}{3, safe{oidData, explicit(content)}, tc.mac}).FullBytes
+			}
+			path := writeFile(t, "user.p12", file)
+			start := time.Now()
+			_, err := credfile.LoadPair(path, path, ask(passphrase))
+			if err == nil || !strings.Contains(err.Error(), tc.want) || time.Since(start) > time.Second {
+				t.Errorf("error %v after %v, want one with %q at once", err, time.Since(start), tc.want)
+			}
+		})
 	}
 }
 

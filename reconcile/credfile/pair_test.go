@@ -2,6 +2,7 @@ package credfile_test
 
 import (
 	"bytes"
+	"crypto"
 	"crypto/ecdsa"
 	"crypto/rand"
 	"crypto/rsa"
@@ -160,23 +161,34 @@ func TestLoadPairErrors(t *testing.T) {
 	}
 }
 
-func FuzzLoadPairKey(f *testing.F) {
+func FuzzEncryptedKey(f *testing.F) {
 	fix := theFixture()
 	key := fix.eecKey.(*rsa.PrivateKey)
 	der, _ := pem.Decode(encryptPKCS8(f, key, quick))
 	f.Add(der.Bytes)
 	f.Add([]byte("\x30\x03\x04\x01\x00"))
-	cert := certBlocks(fix.eec)
-	// Whatever an encrypted key contains, opening it ends, without a panic, and gives the certificate's key or an error.
+	for _, opts := range []*pkcs8.Opts{
+		{Cipher: pkcs8.TripleDESCBC, KDFOpts: pkcs8.PBKDF2Opts{SaltSize: 8, IterationCount: 2, HMACHash: 3}},
+		{Cipher: pkcs8.AES128CBC, KDFOpts: pkcs8.ScryptOpts{SaltSize: 8, CostParameter: 16, BlockSize: 1, ParallelizationParameter: 1}},
+	} {
+		der, _ := pem.Decode(encryptPKCS8(f, key, opts))
+		f.Add(der.Bytes)
+	}
+	// Whatever an encrypted key contains, opening it ends, without a panic; and if the library opens it, too, to the same key.
 	f.Fuzz(func(t *testing.T, der []byte) {
-		data := join(cert, block("ENCRYPTED PRIVATE KEY", der))
-		if len(data) > 1<<16 {
+		file, err := credfile.ParseAll(block("ENCRYPTED PRIVATE KEY", der))
+		if err != nil || len(der) > 1<<16 {
 			return
 		}
-		path := writeFile(t, "pair", data)
-		c, err := credfile.LoadPair(path, path, ask(passphrase))
-		if err == nil {
-			checkCredential(t, c, &proxycert.Credential{Chain: []*x509.Certificate{fix.eec}, Key: fix.eecKey})
+		if file.Open(ask(passphrase)) != nil {
+			return
+		}
+		want, _, err := pkcs8.ParsePrivateKey(der, []byte(passphrase))
+		if err != nil {
+			return
+		}
+		if k, ok := file.Key.(interface{ Equal(crypto.PrivateKey) bool }); !ok || !k.Equal(want) {
+			t.Fatal("the library finds another key")
 		}
 	})
 }
