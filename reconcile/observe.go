@@ -390,7 +390,7 @@ func observeEnvFile(f plan.EnvFile, creds map[string]plan.CredentialState) plan.
 		if !st.Exists {
 			name = "/dev/null"
 		}
-		st.Diff = envfile.Diff(name, data, f.Path, res.Content)
+		st.Diff = envfile.Diff(name, data, f.Path, res.Content, e.Names()...)
 	}
 	for _, v := range f.Expect {
 		want := value(v, creds)

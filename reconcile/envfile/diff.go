@@ -12,9 +12,10 @@ import (
 )
 
 // Diff is a unified diff from old to new with three lines of context; names go into its headers. It is empty if they
-// are equal. It is for people and for plans: values that look secret are masked as [Redact] does, also where they
-// differ, and control characters are written ^X.
-func Diff(oldName string, old []byte, newName string, new []byte) string {
+// are equal. It is for people and for plans, and no secret of the account may be in it: of assignments it shows the
+// values of the managed variables only ([Edit.Names]), of other commands their names, and comments as [Redact] leaves
+// them. All else is ***, also where it differs, and control characters are written ^X.
+func Diff(oldName string, old []byte, newName string, new []byte, managed ...string) string {
 	whole := diff.Diff("old", old, "new", new)
 	if len(whole) == 0 {
 		return ""
@@ -23,7 +24,7 @@ func Diff(oldName string, old []byte, newName string, new []byte) string {
 	var out strings.Builder
 	fmt.Fprintf(&out, "--- %s\n+++ %s\n", printable(oldName), printable(newName))
 	// Three lines of header: diff old new, ---, +++. Each line then is replaced by the masked line with its number.
-	oldMasked, newMasked := maskedLines(old), maskedLines(new)
+	oldMasked, newMasked := maskedLines(old, managed), maskedLines(new, managed)
 	var i, j int
 	for _, line := range lines[3:] {
 		switch {
@@ -49,30 +50,34 @@ func Diff(oldName string, old []byte, newName string, new []byte) string {
 	return out.String()
 }
 
-func maskedLines(data []byte) []string {
-	return strings.Split(printable(string(Redact(data))), "\n")
-}
-
 // mask stands for a value that is not shown.
 const mask = "***"
 
 // Redact gives data, of the same number of lines, without what looks secret: the values of variables whose name speaks of a
 // password, secret, token or key (but not of a file, as X509_USER_KEY and TOKEN_FILE do), also in comments, passwords in
-// URLs, and PEM private keys.
+// URLs, what HTTP's Authorization has, and PEM private keys.
 func Redact(data []byte) []byte {
 	out := data
 	if f, err := parse(data); err == nil {
 		out = f.redact()
 	}
-	out = maskKeys(out)
-	out = maskAssigned(out)
+	return redactText(maskKeys(out))
+}
+
+// RedactLine is [Redact] for a line of any text, say of a program's output: what looks like an assignment of a secret is
+// masked up to the end of the line. Keys have several lines: see [KeyLines].
+func RedactLine(line string) string { return string(redactText([]byte(line))) }
+
+func redactText(data []byte) []byte {
+	out := bearer().ReplaceAll(maskAssigned(data), []byte("${1}${2}"+mask))
 	return urlPassword().ReplaceAll(out, []byte("${1}"+mask+"@"))
 }
 
 // Compiled when they are first needed: most passes show no diff.
 var (
 	assignment  = pattern(`([A-Za-z_][A-Za-z0-9_]*)\+?=`)
-	urlPassword = pattern(`([A-Za-z][A-Za-z0-9+.-]*://[^\s/:@'"]*:)[^\s/@'"]+@`)
+	urlPassword = pattern(`([A-Za-z][A-Za-z0-9+.-]*://[^\s/:@'"]*:)[^\s'"]+@`)
+	bearer      = pattern(`(?i)(\bauthorization:[ \t]*[a-z]+[ \t]+)[^\s'"]+|(\bbearer[ \t]+)[a-z0-9._~+/=-]{16,}`)
 	secretWord  = pattern(`(?i)PASS|PWD$|SECRET|TOKEN|CREDENTIAL|_KEY$|^KEY$|APIKEY|PRIVATE_?KEY`)
 	secretStem  = pattern(`(?i)PASS|PWD|SECRET|TOKEN|CREDENTIAL|KEY`)
 	fileName    = pattern(`(?i)(FILE|PATH|DIR|URL|SERVER|HOST|NAME|ISSUER)$|^USE_|^X509_|^(OLD)?PWD$|^BYPASS|COMPASS`)
@@ -126,19 +131,40 @@ func maskAssigned(data []byte) []byte {
 
 // maskKeys masks the lines of PEM private keys.
 func maskKeys(data []byte) []byte {
-	if !bytes.Contains(data, []byte("PRIVATE KEY-----")) {
+	if !bytes.Contains(data, []byte("PRIVATE KEY")) {
 		return data
 	}
 	lines := bytes.Split(data, []byte{'\n'})
-	inside := false
+	var keys KeyLines
 	for i, line := range lines {
-		begins := bytes.Contains(line, []byte("-----BEGIN ")) && bytes.Contains(line, []byte("PRIVATE KEY-----"))
-		if inside || begins {
+		if keys.Has(string(line)) {
 			lines[i] = []byte(mask)
-			inside = !bytes.Contains(line, []byte("-----END "))
 		}
 	}
 	return bytes.Join(lines, []byte{'\n'})
+}
+
+// KeyLines follows the PEM private keys in text, line by line. The zero value is outside of any.
+type KeyLines struct{ inside bool }
+
+// keyBoundary is short enough for KeyBoundaryMax, whatever stands before KEY.
+var keyBoundary = pattern(`----[- ](BEGIN|END) [A-Z0-9 ]{0,32}PRIVATE KEY`)
+
+// KeyBoundaryMax is the length, in bytes, of the longest text in which [KeyLines] sees a key begin or end.
+const KeyBoundaryMax = 64
+
+// Has reports whether the next line has a part of a key. Only the last key of a line can be open behind it: files are
+// written one behind the other without a newline between them, and only a key's own end ends it.
+func (k *KeyLines) Has(line string) bool {
+	if !k.inside && !strings.Contains(line, "PRIVATE KEY") {
+		return false
+	}
+	has := k.inside
+	for _, m := range keyBoundary().FindAllStringSubmatch(line, -1) {
+		k.inside = m[1] == "BEGIN"
+		has = has || k.inside
+	}
+	return has
 }
 
 // printable makes text safe for a terminal: an env file belongs to an account, and root looks at the diff.

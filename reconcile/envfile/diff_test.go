@@ -42,9 +42,9 @@ func TestDiff(t *testing.T) {
 +++ b
 @@ -1,2 +1,2 @@
  A=1
--B=1
+-B=***
 \ No newline at end of file
-+B=2
++B=***
 \ No newline at end of file
 `},
 		{"CRLF", "A=1\r\n", "A=1\n", "--- a\n+++ b\n@@ -1,1 +1,1 @@\n-A=1^M\n+A=1\n"},
@@ -53,17 +53,65 @@ func TestDiff(t *testing.T) {
 +++ b
 @@ -1,3 +1,3 @@
  export DB_PASSWORD=***
- *** X=1
+ *** X=***
 -A=1
 +A=2
 `},
 		{"a secret that changes", "TOKEN=a\n", "TOKEN=b\n", "--- a\n+++ b\n@@ -1,1 +1,1 @@\n-TOKEN=***\n+TOKEN=***\n"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			if got := envfile.Diff("a", []byte(c.old), "b", []byte(c.new)); got != c.want {
+			if got := envfile.Diff("a", []byte(c.old), "b", []byte(c.new), "A", "X509_USER_PROXY", "TOKEN"); got != c.want {
 				t.Errorf("got\n%s\nwant\n%s", got, c.want)
 			}
 		})
+	}
+}
+
+// Of what the edit does not manage, a diff shows the names and the commands.
+func TestDiffHidesWhatIsNotManaged(t *testing.T) {
+	for _, c := range []struct{ in, want string }{
+		// Shown.
+		{"", ""},
+		{"  ", "  "},
+		{"# words, ${proxy.x}: https://example.org/", "# words, ${proxy.x}: https://example.org/"},
+		{"export M='a b' # why", "export M='a b' # why"},
+		{"export M=$( ls -t /var/lib/vobox/alice/proxy_repository/*lcgadmin | sed q )", "export M=$( ls -t /var/lib/vobox/alice/proxy_repository/*lcgadmin | sed q )"},
+		{"M=$(\n ls # x\n)", "M=$(\n ls # x\n)"},
+		{"if true; then M=1; fi", "*** true*** M=1***"},
+		{"f() {\n\tM=2\n}", "***\n\tM=2\n***"},
+		{"set -a", "set ***"},
+		{"unset M N", "unset M N"},
+		{"declare -x M=1 N", "declare -x M=1 N"},
+		// Not shown.
+		{"DB_PW=hunter2", "DB_PW=***"},
+		{"export N=hunter2 M=1 O=$(hunter2) P='hunter2\nhunter2'", "export N=*** M=1 O=*** P=***\n***"},
+		{"N=hunter2; M=1", "N=*** M=1"},
+		{"N+=hunter2", "N+=***"},
+		{"N[hunter2]=hunter2", "***"},
+		{"N=(hunter2\n hunter2)", "N=***\n ***"},
+		{"N=hunter2 prog hunter2", "N=*** prog ***"},
+		{"curl -u me:hunter2 \\\n  hunter2", "curl ***\n  ***"},
+		{"/usr/bin/sshpass -p hunter2", "/usr/bin/sshpass ***"},
+		{"MIIEhunter2+/=", "***"},
+		{"'hunter2' x", "***"},
+		{strings.Repeat("hunter2", 10), "***"},
+		{"export -n hunter-2 N", "export -n *** N"},
+		{"( N=hunter2 )", "***"},
+		{"N=$(M=hunter2 prog hunter2)", "N=***"},
+		{"cat <<E\nhunter2\n# hunter2\nM=hunter2\nE", "cat ***\n***\n***\n***\n***"},
+		{"prog '\n# hunter2\nM=hunter2\n'", "prog ***\n***\n***\n***"},
+		{": ${N:=hunter2}", "***"},
+		{"# N=hunter2 hunter2", "# N=***"},
+		{"# M=1 https://me:hunter2/x@y@example.org/", "# M=1 https://me:***@example.org/"},
+		{"export M=https://me:hunter2@example.org/", "export M=https://me:***@example.org/"},
+		{"# -----END CERTIFICATE----------BEGIN RSA PRIVATE KEY-----\n# MIIhunter2\n# -----END RSA PRIVATE KEY-----\n# x", "***\n***\n***\n# x"},
+		{"N='hunter2", "***"}, // not to be followed
+		{"# hunter2\n)", "***\n***"},
+	} {
+		_, got, _ := strings.Cut(envfile.Diff("a", nil, "b", []byte(c.in+"\n"), "M"), "@@\n")
+		if want := "+" + strings.ReplaceAll(c.want, "\n", "\n+") + "\n"; got != want {
+			t.Errorf("from %q\n got %q\nwant %q", c.in, got, want)
+		}
 	}
 }
 
@@ -83,7 +131,7 @@ func TestDiffIsWhatPatchTakes(t *testing.T) {
 			t.Fatal(err)
 		}
 		cmd := exec.Command(patch, "--quiet", "--no-backup-if-mismatch", "--allow-empty", path)
-		cmd.Stdin = strings.NewReader(envfile.Diff("CE.env", []byte(c[0]), "CE.env", []byte(c[1])))
+		cmd.Stdin = strings.NewReader(envfile.Diff("CE.env", []byte(c[0]), "CE.env", []byte(c[1]), "A", "B", "C"))
 		cmd.Args = append(cmd.Args[:3], path)
 		out, err := cmd.CombinedOutput()
 		got, _ := os.ReadFile(path)
@@ -102,8 +150,12 @@ func TestRedact(t *testing.T) {
 		{"A=1 SSH_KEY=x prog", "A=1 SSH_KEY=***"},
 		{"B='x\nAWS_SECRET_ACCESS_KEY=abc", "B='x\nAWS_SECRET_ACCESS_KEY=***"},
 		{"K='-----BEGIN RSA PRIVATE KEY-----\nMII\n-----END RSA PRIVATE KEY-----\n'; A=1", "***\n***\n***\n'; A=1"},
+		{"# -----END CERTIFICATE----------BEGIN RSA PRIVATE KEY-----\n# MII\n# -----END RSA PRIVATE KEY-----\n#", "***\n***\n***\n#"},
+		{"-----BEGIN PRIVATE KEY-----MII-----END PRIVATE KEY-----BEGIN PRIVATE KEY-----\nMII\n-----END CERTIFICATE-----\nMII", "***\n***\n***\n***"},
+		{"URL=https://me:hun/ter@2@example.org/x", "URL=https://me:***@example.org/x"},
 		{"URL=https://me:hunter2@example.org/x", "URL=https://me:***@example.org/x"},
 		{"my_pwd=x", "my_pwd=***"},
+		{"curl -H 'Authorization: Bearer eyJhbGciOi.x-y'", "curl -H 'Authorization: Bearer ***'"},
 		{"TOKEN=", "TOKEN=***"},
 		// Not secret: paths, switches, and names that only sound like it.
 		{"X509_USER_KEY=/etc/k", "X509_USER_KEY=/etc/k"},

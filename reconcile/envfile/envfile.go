@@ -36,6 +36,15 @@ type Edit struct {
 	Export bool
 }
 
+// Names are the managed variables.
+func (e Edit) Names() []string {
+	out := make([]string, 0, len(e.Set)+len(e.Unset))
+	for _, v := range e.Set {
+		out = append(out, v.Name)
+	}
+	return append(out, e.Unset...)
+}
+
 // A Var is a variable and its literal value.
 type Var struct{ Name, Value string }
 

@@ -84,7 +84,8 @@ func FuzzLookup(f *testing.F) {
 	})
 }
 
-// A diff is text that is safe to print, with as many lines as its headers say; and Redact keeps lines.
+// A diff is text that is safe to print, with as many lines as its headers say; and Redact keeps lines. Wherever an
+// assignment is, its value is not in the diff.
 func FuzzDiff(f *testing.F) {
 	seed(func(s string) { f.Add([]byte(s), []byte("A=1\nTOKEN=x\n"+s)) })
 	f.Fuzz(func(t *testing.T, old, new []byte) {
@@ -93,6 +94,10 @@ func FuzzDiff(f *testing.F) {
 			if bytes.Count(r, []byte("\n")) != bytes.Count(data, []byte("\n")) {
 				t.Fatalf("Redact made %q of %q", r, data)
 			}
+		}
+		secret := envfile.Diff("old", slices.Concat(old, []byte("N=s3cret\n"), new), "new", slices.Concat(new, []byte("N=s3cret\n"), old))
+		if strings.Contains(secret, "s3cret") && !bytes.Contains(slices.Concat(old, new), []byte("s3cret")) {
+			t.Fatalf("from %q and %q the diff is %q", old, new, secret)
 		}
 		d := envfile.Diff("old", old, "new", new)
 		if (d == "") != bytes.Equal(old, new) {

@@ -17,6 +17,10 @@ type file struct {
 	stop   int  // start of the first command after which nothing is read (exit, return, exec), or len(src)
 	joins  bool // the end of the file is a continuation line
 
+	// What a diff may show of the file, subshells and substitutions left out.
+	simple   []command
+	comments [][2]int // start and end
+
 	functions map[string]bool // defined in the file
 	inside    map[string]int  // variables that any of their bodies touches, and where the first is
 }
@@ -148,10 +152,14 @@ func (p *parser) spaces() {
 		p.blanks()
 		switch p.peek(0) {
 		case '#':
+			start := p.pos
 			if i := strings.IndexByte(p.src[p.pos:], '\n'); i >= 0 {
 				p.pos += i
 			} else {
 				p.pos = len(p.src)
+			}
+			if p.sub == 0 {
+				p.comments = append(p.comments, [2]int{start, p.pos})
 			}
 		case '\n':
 			p.pos++
@@ -293,7 +301,7 @@ func (p *parser) command() {
 		open = (*parser).parenthesis
 	}
 	if open == nil {
-		p.simple()
+		p.simpleCommand()
 		return
 	}
 	if !p.enter(start) {
@@ -559,8 +567,8 @@ func (p *parser) test() {
 	}
 }
 
-// simple reads a simple command, or the definition of a function.
-func (p *parser) simple() {
+// simpleCommand reads a simple command, or the definition of a function.
+func (p *parser) simpleCommand() {
 	if closing[p.reserved()] {
 		p.fail(p.pos, fmt.Sprintf("%q is out of place", p.token()))
 		return
@@ -589,6 +597,9 @@ func (p *parser) simple() {
 			if len(c.words) == 0 && !redirected {
 				p.noCommand()
 				return
+			}
+			if p.sub == 0 {
+				p.simple = append(p.simple, c)
 			}
 			p.classify(c, redirected)
 			return
