@@ -153,6 +153,9 @@ var keyBoundary = pattern(`----[- ](BEGIN|END) [A-Z0-9 ]{0,32}PRIVATE KEY`)
 // KeyBoundaryMax is the length, in bytes, of the longest text in which [KeyLines] sees a key begin or end.
 const KeyBoundaryMax = 64
 
+// Inside reports whether a key has begun and not ended.
+func (k *KeyLines) Inside() bool { return k.inside }
+
 // Has reports whether the next line has a part of a key. Only the last key of a line can be open behind it: files are
 // written one behind the other without a newline between them, and only a key's own end ends it.
 func (k *KeyLines) Has(line string) bool {

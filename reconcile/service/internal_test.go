@@ -114,6 +114,43 @@ func FuzzParsePasswd(f *testing.F) {
 	})
 }
 
+// Nothing of a private key, and no password, gets into the log or an error.
+func TestCaptureHidesSecrets(t *testing.T) {
+	const key = "[a private key, not shown]"
+	long := strings.Repeat("x", lineLimit+500)
+	for _, c := range []struct {
+		in   string
+		want []string
+	}{
+		{"-----END CERTIFICATE----------BEGIN RSA PRIVATE KEY-----\ns3cret\n-----END RSA PRIVATE KEY-----\nafter\n", []string{key, "", "", "after"}},
+		{"-----BEGIN EC PRIVATE KEY-----\n-----END CERTIFICATE-----\ns3cret\n-----END EC PRIVATE KEY-----\nafter\n", []string{key, "", "", "", "after"}},
+		{"-----BEGIN PRIVATE KEY-----s3cret-----END PRIVATE KEY-----\nafter\n", []string{key, "after"}},
+		{"\x1b[1m-----BEGIN RSA PRI\x1b[0mVATE KEY-----\ns3cret\n-----END RSA PRIVATE KEY-----\n", []string{key, "", ""}},
+		{long + "-----BEGIN RSA PRIVATE KEY-----\ns3cret\n-----END RSA PRIVATE KEY-----\nafter\n", []string{long[:lineLimit] + " […]", "", "", "after"}},
+		{long[:lineLimit-9] + "-----BEGIN RSA PRIVATE KEY-----\ns3cret\n" + long + "-----END RSA PRIVATE KEY-----\nafter\n",
+			[]string{long[:lineLimit-9] + "-----BEGI […]", "", " […]", "after"}},
+		{"DB_PASSWORD=s3cret s3cret\n", []string{"DB_PASSWORD=***"}},
+		{"wget --password=s3cret\n", []string{"wget --password=***"}},
+		{"GET https://me:s3cret@example.org/x\n", []string{"GET https://me:***@example.org/x"}},
+		{"Authorization: Bearer s3cret.s3cret\n", []string{"Authorization: Bearer ***"}},
+		{"X509_USER_KEY=/etc/key: permission denied\n", []string{"X509_USER_KEY=/etc/key: permission denied"}},
+	} {
+		for _, size := range []int{1, 7, 1 << 20} {
+			var got []string
+			out := &capture{emit: func(line string) { got = append(got, line) }}
+			for p := range slices.Chunk([]byte(c.in), size) {
+				out.Write(p)
+			}
+			if !slices.Equal(got, c.want) {
+				t.Errorf("from %.60q in pieces of %d:\n got %.200q\nwant %.200q", c.in, size, got, c.want)
+			}
+			if strings.Contains(strings.Join(out.tail, "\n"), "s3cret") {
+				t.Errorf("from %.60q the error has %q", c.in, out.tail)
+			}
+		}
+	}
+}
+
 // Whatever a command prints, in whatever pieces, its lines are safe, short, and the same.
 func FuzzCapture(f *testing.F) {
 	f.Add([]byte("one\ntwo\r\n\x1b[31mred\x1b[0m\n"), 3)

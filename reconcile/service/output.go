@@ -11,6 +11,8 @@ import (
 	"time"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/vobox-reconcile/vobox-reconcile/reconcile/envfile"
 )
 
 const (
@@ -23,10 +25,12 @@ const (
 type capture struct {
 	emit  func(line string)
 	line  []byte
-	cut   bool // the line is longer than what is kept of it
+	cut   bool   // the line is longer than what is kept of it
+	kept  string // of such a line, as it is shown
+	over  []byte // of such a line, the end so far
 	total int
 	full  bool
-	inKey bool     // inside a PEM private key
+	keys  envfile.KeyLines
 	tail  []string // the last lines, for the error; also of what was dropped, for the reason comes last
 }
 
@@ -95,9 +99,11 @@ func (c *capture) Write(p []byte) (int, error) {
 	for len(p) > 0 {
 		head, rest, whole := bytes.Cut(p, []byte{'\n'})
 		if room := lineLimit - len(c.line); len(head) > room {
-			head, c.cut = head[:room], true
+			c.line = append(c.line, head[:room]...)
+			c.drop(head[room:])
+		} else {
+			c.line = append(c.line, head...)
 		}
-		c.line = append(c.line, head...)
 		if whole {
 			c.endLine()
 		}
@@ -106,13 +112,25 @@ func (c *capture) Write(p []byte) (int, error) {
 	return n, nil
 }
 
+// drop takes what is not kept of a line: a private key can begin or end in it.
+func (c *capture) drop(p []byte) {
+	if !c.cut {
+		c.cut, c.kept = true, c.hide(clean(c.line))
+		c.over = append(c.over[:0], c.line[max(0, len(c.line)-envfile.KeyBoundaryMax):]...)
+	}
+	c.over = append(c.over, p...)
+	c.keys.Has(string(c.over))
+	n := max(0, len(c.over)-envfile.KeyBoundaryMax)
+	c.over = append(c.over[:0], c.over[n:]...)
+}
+
 func (c *capture) endLine() {
-	line := c.hide(clean(c.line))
-	if c.cut {
-		line += " […]"
+	line := c.kept + " […]"
+	if !c.cut {
+		line = c.hide(clean(c.line))
 	}
 	c.total += len(c.line) + 1
-	c.line, c.cut = c.line[:0], false
+	c.line, c.kept, c.cut = c.line[:0], "", false
 	if line != "" {
 		if len(c.tail) == tailLines {
 			c.tail = append(c.tail[:0], c.tail[1:]...)
@@ -128,17 +146,16 @@ func (c *capture) endLine() {
 	}
 }
 
-// hide leaves out the inside of a private key: a script that prints its credential must not put it into our log.
+// hide leaves out private keys, passwords and tokens: a script that prints its credential must not put it into our log.
 func (c *capture) hide(line string) string {
-	if strings.Contains(line, "-----BEGIN ") && strings.Contains(line, "PRIVATE KEY-----") {
-		c.inKey = !strings.Contains(line, "-----END ")
+	inside := c.keys.Inside()
+	switch has := c.keys.Has(line); {
+	case has && inside:
+		return ""
+	case has:
 		return "[a private key, not shown]"
 	}
-	if c.inKey {
-		c.inKey = !strings.Contains(line, "-----END ")
-		return ""
-	}
-	return line
+	return envfile.RedactLine(line)
 }
 
 // clean makes a line safe to print: valid UTF-8, without terminal escape sequences and control characters.
