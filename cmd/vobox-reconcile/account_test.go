@@ -44,6 +44,19 @@ func someAccount(t *testing.T) account {
 	return account{}
 }
 
+// processAs runs the real program as the account.
+func (b *box) processAs(a account, args ...string) result {
+	b.t.Helper()
+	path, err := realBinary() // the test binary is not for everybody to run
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	cmd := b.command(args...)
+	cmd.Path, cmd.Args[0], cmd.Err = path, path, nil
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uint32(a.uid), Gid: uint32(a.gid)}}
+	return runProcess(b.t, cmd)
+}
+
 // ownedBox is a box whose VO directory, home and log belong to an account, and which root looks after.
 func ownedBox(t *testing.T, a account) *box {
 	t.Helper()
@@ -99,10 +112,7 @@ func TestRootForAnAccount(t *testing.T) {
 	b.mustRestarts(1)
 
 	// The account itself can go on where root has been: it sees no trouble, and nothing to do.
-	asAccount := b.command(realProgram(t), "--dry-run")
-	asAccount.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uint32(a.uid), Gid: uint32(a.gid)}}
-	r = runProcess(t, asAccount)
-	r.mustBe(t, 0)
+	b.processAs(a, "--dry-run").mustBe(t, 0)
 
 	// A file of root's own in the account's way is given to it.
 	for _, path := range []string{b.userProxy(), b.machineProxy()} {
@@ -115,16 +125,6 @@ func TestRootForAnAccount(t *testing.T) {
 	if uid, _, _ := owner(t, b.userProxy()); uid != a.uid {
 		t.Errorf("the proxy still belongs to uid %d:\n%s", uid, r.stdout)
 	}
-}
-
-// realProgram is the real binary, for everybody to run.
-func realProgram(t *testing.T) string {
-	t.Helper()
-	path, err := realBinary()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return path
 }
 
 // Root must not be led astray by links that the account plants where root writes or reads: outside of the account's own

@@ -160,25 +160,16 @@ func plainLines(t *testing.T, text string) {
 // The same as others than root, who can be kept from reading.
 func TestUnreadableFiles(t *testing.T) {
 	b := newBox(t, gridtest.SiteOptions{})
-	run := func(args ...string) result {
-		t.Helper()
-		return b.process(args...)
-	}
+	run := b.process
 	if os.Geteuid() == 0 {
 		a := someAccount(t)
 		b = ownedBox(t, a)
-		program := realProgram(t)
 		for _, path := range []string{b.HostKey, b.HostCert, b.LoginProxy} { // root's, but for the test
 			if err := os.Chown(path, a.uid, a.gid); err != nil {
 				t.Fatal(err)
 			}
 		}
-		run = func(args ...string) result {
-			t.Helper()
-			cmd := b.command(program, args...)
-			cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uint32(a.uid), Gid: uint32(a.gid)}}
-			return runProcess(t, cmd)
-		}
+		run = func(args ...string) result { return b.processAs(a, args...) }
 	}
 	run().mustBe(t, 0)
 	for _, f := range []struct {
@@ -234,7 +225,13 @@ func TestPeakMemory(t *testing.T) {
 	if err := os.Remove(peak); err != nil {
 		t.Fatal(err)
 	}
-	r := runProcess(t, b.command(realProgram(t)))
+	path, err := realBinary() // also when coverage is measured
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := b.command()
+	cmd.Path, cmd.Args[0], cmd.Err = path, path, nil
+	r := runProcess(t, cmd)
 	r.mustBe(t, 1)
 	fields := bytes.Fields(read(t, peak))
 	kib, err := strconv.Atoi(string(fields[1]))

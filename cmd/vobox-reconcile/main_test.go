@@ -26,7 +26,7 @@ import (
 
 var update = flag.Bool("update", false, "write the golden files anew")
 
-// The test binary is the program too: as vobox-reconcile in scripts and wherever a process of its own is needed.
+// The test binary is the program too, for when coverage is measured.
 func TestMain(m *testing.M) {
 	testscript.Main(tidyM{m}, map[string]func(){"vobox-reconcile": func() { os.Exit(mainCode()) }})
 }
@@ -85,6 +85,9 @@ func boxIn(t testing.TB, dir string, o gridtest.SiteOptions) *box {
 		"HOME":                   site.Home,
 		"PATH":                   os.Getenv("PATH"),
 	}}
+	if testing.CoverMode() != "" {
+		b.env["GOCOVERDIR"] = t.TempDir() // or each process complains
+	}
 	if b.now == nil {
 		b.now = time.Now
 	}
@@ -185,9 +188,24 @@ func (r result) mustBe(t testing.TB, code int, args ...string) {
 	}
 }
 
+// program is what to run as a process of its own: the real one, also because it is much quicker than the test binary with
+// its race detector, which the runs in process have; but the test binary when coverage is measured.
+func program(t testing.TB) string {
+	t.Helper()
+	if testing.CoverMode() != "" {
+		return "vobox-reconcile"
+	}
+	path, err := realBinary()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
 // command is the program as a process of its own.
-func (b *box) command(program string, args ...string) *exec.Cmd {
-	cmd := exec.Command(program, args...)
+func (b *box) command(args ...string) *exec.Cmd {
+	b.t.Helper()
+	cmd := exec.Command(program(b.t), args...)
 	for _, name := range slices.Sorted(maps.Keys(b.env)) {
 		cmd.Env = append(cmd.Env, name+"="+b.env[name])
 	}
@@ -197,7 +215,7 @@ func (b *box) command(program string, args ...string) *exec.Cmd {
 // process runs the program as a process of its own.
 func (b *box) process(args ...string) result {
 	b.t.Helper()
-	return runProcess(b.t, b.command("vobox-reconcile", args...))
+	return runProcess(b.t, b.command(args...))
 }
 
 func runProcess(t testing.TB, cmd *exec.Cmd) result {

@@ -40,6 +40,9 @@ func TestScripts(t *testing.T) {
 			}
 			b := boxIn(e.T().(testing.TB), dir, gridtest.SiteOptions{})
 			e.Values[key{}] = b
+			if path := program(b.t); filepath.IsAbs(path) {
+				e.Setenv("PATH", filepath.Dir(path)+":"+e.Getenv("PATH"))
+			}
 			for name, value := range map[string]string{
 				"VOBOX_RECONCILE_CONFIG": b.Config, "CONFIG": b.Config, "CE": b.CEEnv, "ML": b.MLEnv, "REPOSITORY": b.Repository,
 				"STATE": b.state(), "MACHINE": b.machineProxy(), "X509_USER_PROXY": b.LoginProxy, "LOGIN": b.LoginProxy, "HOME": b.Home,

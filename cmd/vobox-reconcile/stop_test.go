@@ -51,7 +51,7 @@ func TestKilledBeforeTheRestart(t *testing.T) {
 		t.Run(at.name, func(t *testing.T) {
 			b := newBox(t, gridtest.SiteOptions{}).withMachineProxy().quick()
 			hurt := b.hurtful(at.preflight, "kill -KILL $PPID\nsleep 0.1")
-			cmd := b.command("vobox-reconcile")
+			cmd := b.command()
 			r := runProcess(t, cmd)
 			if ws := cmd.ProcessState.Sys().(syscall.WaitStatus); !ws.Signaled() || ws.Signal() != syscall.SIGKILL || !hurt() {
 				t.Fatalf("it was not killed: %v, %q, %q", cmd.ProcessState, r.stdout, r.stderr)
@@ -112,7 +112,7 @@ func TestStoppedInARenewal(t *testing.T) {
 	}
 	defer silent.Close()
 	b.edit(b.Config, "server: "+b.MyProxy.Addr(), "server: "+silent.Addr().String())
-	cmd := b.command("vobox-reconcile", "--force", "lcgadmin", "--only", "lcgadmin")
+	cmd := b.command("--force", "lcgadmin", "--only", "lcgadmin")
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	if err := cmd.Start(); err != nil {

@@ -58,7 +58,7 @@ func TestOnTerminal(t *testing.T) {
 	b.env["TERM"] = "xterm"
 	shown := func(code int, args ...string) string {
 		t.Helper()
-		screen, got := onTerminal(t, b.command("vobox-reconcile", args...))
+		screen, got := onTerminal(t, b.command(args...))
 		if got != code {
 			t.Fatalf("%q: exit code %d, want %d:\n%s", args, got, code, screen)
 		}
