@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 	"time"
@@ -59,6 +60,9 @@ func (a *app) pass(ctx context.Context, p passFlags) error {
 		at := now()
 		return a.finish(reconcile.Preview(plan.Compute(want, engine.Observe(want), at, opts), at), want, true)
 	}
+	if err := checkInvoker(want); err != nil {
+		return err
+	}
 	unlock, err := a.lock(ctx, want, p.lockWait)
 	if err != nil {
 		return err
@@ -77,6 +81,15 @@ func (a *app) pass(ctx context.Context, p passFlags) error {
 		return &exitError{code: exitFailed, err: stopped}
 	}
 	return err // of a signal that came when all was done nobody has to hear
+}
+
+// checkInvoker refuses a pass by somebody who can neither own the files nor restart the services as the configuration has
+// it.
+func checkInvoker(want plan.Desired) error {
+	if uid := os.Geteuid(); uid != 0 && want.UID >= 0 && want.UID != uid {
+		return usage("this configuration is for the account %s, and you are uid %d: run it as root or as %s", want.User, uid, want.User)
+	}
+	return nil
 }
 
 // lock waits for another run to end; a person is told so.

@@ -21,8 +21,9 @@ type reporter struct {
 // printReport writes a plan or what became of it. A pass that changed nothing prints nothing to a pipe, so that cron sends
 // no mail.
 func (a *app) printReport(r *reconcile.Report, want plan.Desired, dryRun bool) {
-	if !r.Changed() && !dryRun && !a.out.terminal {
-		return
+	waiting := !slices.ContainsFunc(r.Outcomes, func(o reconcile.Outcome) bool { return o.Result != reconcile.Deferred })
+	if waiting && !dryRun && !a.out.terminal {
+		return // nothing was done: a restart that still waits is no news to cron
 	}
 	p := reporter{writer: a.text(want), report: r, titles: map[string]string{}, told: map[int]bool{}}
 	for _, o := range r.Outcomes {

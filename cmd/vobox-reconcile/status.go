@@ -1,6 +1,7 @@
 package main
 
 import (
+	"slices"
 	"strings"
 	"time"
 
@@ -166,6 +167,9 @@ func statusOf(want plan.Desired, have plan.Observed, p plan.Plan, now time.Time)
 		d.Services = append(d.Services, serviceOf(s, have.Services[s.Name], p))
 	}
 	d.FirstToBreak = firstToBreak(want, have, d, now)
+	if slices.ContainsFunc(p.Steps, func(s plan.Step) bool { return s.NotBefore.IsZero() }) {
+		d.NextLook = moment(now) // status carries nothing out: what is due stays due
+	}
 	return d
 }
 
@@ -247,6 +251,9 @@ func serviceOf(s plan.Service, st plan.ServiceState, p plan.Plan) serviceDoc {
 			}
 		}
 	}
+	if st.Pending != "" && d.State == "ok" { // held back, because an expectation does not hold
+		d.State, d.Reason = "alert", st.Pending+", and the restart is held back: see the alerts"
+	}
 	return d
 }
 
@@ -268,8 +275,12 @@ func firstToBreak(want plan.Desired, have plan.Observed, d statusDoc, now time.T
 			consider(now, c.Name, condition(st), impact)
 			continue
 		}
-		if c.Observe {
-			consider(st.EffectiveEnd, c.Name, st.EndsWith+" ends; another program renews it", impact)
+		if due, _ := plan.Due(c, st, now); due || c.Observe {
+			reason := st.EndsWith + " ends, unless it is renewed"
+			if c.Observe {
+				reason = st.EndsWith + " ends; another program renews it"
+			}
+			consider(st.EffectiveEnd, c.Name, reason, impact)
 		}
 		if g := st.Grant; g != nil && !g.StoredEnd.IsZero() {
 			consider(g.StoredEnd, c.Name, "the credential stored on the MyProxy server ends", impact)
