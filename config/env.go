@@ -57,14 +57,28 @@ func lookupUser(name string) (uid, gid int, home string, err error) {
 	} else if _, unknown := errors.AsType[user.UnknownUserError](err); !unknown {
 		return 0, 0, "", err
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
-	defer cancel()
-	out, err := exec.CommandContext(ctx, "getent", "passwd", "--", name).Output()
+	out, err := getent("passwd", "--", name)
 	fields := strings.Split(strings.TrimSuffix(string(out), "\n"), ":")
 	if err != nil || len(fields) != 7 || fields[0] != name {
 		return 0, 0, "", user.UnknownUserError(name)
 	}
 	return numbers(fields[2], fields[3], fields[5])
+}
+
+// getent runs the system's getent(1), whatever the invoker's PATH and environment say: who an account is decides as whom
+// commands are run.
+func getent(args ...string) ([]byte, error) {
+	path := "/usr/bin/getent"
+	if _, err := os.Stat(path); err != nil {
+		path = "/bin/getent"
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, path, args...)
+	cmd.Env = []string{"PATH=/usr/bin:/bin", "LC_ALL=C"}
+	cmd.Dir = "/"
+	cmd.WaitDelay = time.Second
+	return cmd.Output()
 }
 
 // numbers converts the text fields of a passwd entry.

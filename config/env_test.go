@@ -34,3 +34,16 @@ func TestOSEnv(t *testing.T) {
 		t.Errorf("the host's name is %q: %v", h, err)
 	}
 }
+
+// TestGetentOfOthers puts a getent before the system's, as somebody's shell may have it.
+func TestGetentOfOthers(t *testing.T) {
+	dir := t.TempDir()
+	put(t, filepath.Join(dir, "getent"), "#!/bin/sh\necho \"$3:x:500:501::/home/mallory:/bin/sh\"\n")
+	if err := os.Chmod(filepath.Join(dir, "getent"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("PATH", dir+":"+os.Getenv("PATH"))
+	if uid, _, home, err := config.OSEnv().LookupUser("no-such-account"); err == nil {
+		t.Errorf("the invoker's getent was asked: uid %d, home %q", uid, home)
+	}
+}
