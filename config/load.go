@@ -190,7 +190,7 @@ func (r *reader) parse(data []byte) (*yaml.Node, bool) {
 	doc, err := decode(d)
 	switch {
 	case errors.Is(err, io.EOF):
-		r.wholeFile(r.file, "the file is empty", "write the configuration, or remove the file", nil)
+		r.empty()
 		return nil, false
 	case err != nil:
 		r.syntax(data, err)
@@ -202,18 +202,24 @@ func (r *reader) parse(data []byte) (*yaml.Node, bool) {
 	}
 	second, err := decode(d)
 	switch {
-	case err == nil:
-		r.torn = true
+	case err == nil: // the first is whole: what is missing in it is missing
 		r.faults.add(Fault{File: r.file, Line: max(second.Line, 1), Col: max(second.Column, 1), Path: wholeFile,
 			Problem: "a second YAML document begins here", Instead: "remove the line --- or put the rest into a file in conf.d"})
 	case !errors.Is(err, io.EOF):
 		r.syntax(data, err)
 	}
 	if root.Kind == yaml.ScalarNode && root.ShortTag() == "!!null" && root.Value == "" {
-		r.wholeFile(r.file, "the file is empty", "write the configuration, or remove the file", nil)
+		r.empty()
 		return nil, false
 	}
 	return root, true
+}
+
+// empty refuses a configuration without content. In conf.d such a file is what is left when all in it is commented out.
+func (r *reader) empty() {
+	if r.file == r.root.file {
+		r.wholeFile(r.file, "the file is empty", "write the configuration, or remove the file", nil)
+	}
 }
 
 // decode reads the next document. yaml.v3 reports what is wrong with a file by panics that it catches itself; one that

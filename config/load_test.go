@@ -50,6 +50,31 @@ func TestConfDMerging(t *testing.T) {
 	}
 }
 
+// TestEmptyConfD has what a package manager or Puppet leaves of a file whose content is commented out.
+func TestEmptyConfD(t *testing.T) {
+	path := write(t, "version: 1\nvo: alice\n", "10.yaml", "", "20.yaml", "# nothing yet\n", "30.yaml", "---\n# nothing\n", "40.yaml", "myproxy: {server: px.example.org}\n")
+	if got := faultsOf(t, path, testEnv()); got != nil {
+		t.Errorf("got %q", got)
+	}
+	// What is missing is not in them.
+	path = write(t, "version: 1\n", "10.yaml", "")
+	if got := faultsOf(t, path, testEnv()); !slices.Contains(got, "config.yaml:1:1: vo: is missing; write vo: alice") {
+		t.Errorf("got %q", got)
+	}
+}
+
+// TestSecondDocument is one fault, and hides no other.
+func TestSecondDocument(t *testing.T) {
+	path := write(t, "version: 1\nmyproxy: {server: px.example.org}\n---\nvo: alice\n")
+	want := []string{
+		"config.yaml:1:1: vo: is missing; write vo: alice",
+		"config.yaml:3:1: (file): a second YAML document begins here; remove the line --- or put the rest into a file in conf.d",
+	}
+	if got := faultsOf(t, path, testEnv()); !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
 // TestMissingAfterMerging reports what no file has at the first one.
 func TestMissingAfterMerging(t *testing.T) {
 	path := write(t, "vo: alice\n", "10.yaml", "user: alicesgm\n")
@@ -63,7 +88,7 @@ func TestConfDFaults(t *testing.T) {
 	path := write(t, head+"proxies:\n- {name: a, dn: /CN=x}\n",
 		"10.yaml", "vo: atlas\nmyproxy:\n  server: other\n  timeout: 5\n",
 		"20.yaml", "proxies:\n- {name: a, dn: /CN=y, attributes: [/atlas]}\nservices: [{name: s, unit: u, onChange: ['proxy:b']}]\n",
-		"30.yaml", "",
+		"30.yaml", "~\n",
 		"40.yaml", "a: b: c\n",
 	)
 	want := []string{
@@ -71,7 +96,7 @@ func TestConfDFaults(t *testing.T) {
 		"conf.d/10.yaml:3:11: myproxy.server: is set already at config.yaml:3:19; keep one of the two",
 		"conf.d/10.yaml:4:12: myproxy.timeout: is the number 5, a duration is wanted; write a unit after it, such as 5h",
 		`conf.d/20.yaml:2:10: proxies[1].name: "a" is proxies[0].name already, at config.yaml:5:10; write another name`,
-		"conf.d/30.yaml:1:1: (file): the file is empty; write the configuration, or remove the file",
+		"conf.d/30.yaml:1:1: (file): is empty, a mapping is wanted; write its keys below it, indented, each as key: value",
 		"conf.d/40.yaml:1:1: (file): is not YAML: mapping values are not allowed in this context; indent keys of one mapping alike, and put text with a colon in quotes",
 	}
 	if got := faultsOf(t, path, testEnv()); !slices.Equal(got, want) {
