@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -36,19 +37,32 @@ func (r *reader) files(path string) []string {
 	files := []string{path}
 	r.root = place{path, 1, 1}
 	dir := filepath.Join(filepath.Dir(path), "conf.d")
-	entries, err := os.ReadDir(dir)
+	entries, err := r.readDir(dir)
 	if errors.Is(err, fs.ErrNotExist) {
 		return files
 	} else if err != nil {
 		r.wholeFile(dir, fmt.Sprintf("cannot be read: %v", because(err)), "make conf.d a directory that this user can read, or remove it", err)
 		return files
 	}
-	for _, e := range entries { // sorted by name
-		if n := e.Name(); strings.HasSuffix(n, ".yaml") && !strings.HasPrefix(n, ".") { // editors keep dot files
+	for _, n := range entries {
+		if strings.HasSuffix(n, ".yaml") && !strings.HasPrefix(n, ".") { // editors keep dot files
 			files = append(files, filepath.Join(dir, n))
 		}
 	}
 	return files
+}
+
+// readDir returns the names in a directory, sorted. Who can write the directory can put files into it.
+func (r *reader) readDir(dir string) ([]string, error) {
+	d, err := os.OpenFile(dir, os.O_RDONLY|syscall.O_DIRECTORY, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer d.Close()
+	r.trusted(d)
+	names, err := d.Readdirnames(-1)
+	slices.Sort(names)
+	return names, err
 }
 
 // merge reads one file into c.
@@ -133,8 +147,9 @@ func because(err error) error {
 	return err
 }
 
-// trusted refuses a file that somebody else could have written, since the commands in it are run. A group that is the
-// invoking user's own (with the user's number, as useradd makes it) counts as the user, but not for root.
+// trusted refuses a file or directory that somebody else could have written, since the commands in it are run: whoever is
+// neither root nor the invoking user. A group that is the invoking user's own (with the user's number, as useradd makes
+// it) counts as the user, but not for root.
 func (r *reader) trusted(f *os.File) {
 	uid, gid, mode, err := r.stat(f)
 	problem, instead := "", ""
@@ -143,6 +158,8 @@ func (r *reader) trusted(f *os.File) {
 		problem, instead = fmt.Sprintf("its owner cannot be found out: %v", because(err)), "name another file with --config"
 	case r.env.UID == 0 && uid != 0:
 		problem, instead = fmt.Sprintf("belongs to user %d, who could have root run anything", uid), "type: chown root:root "+quoted(f.Name())
+	case uid != 0 && uid != r.env.UID:
+		problem, instead = fmt.Sprintf("belongs to user %d, who could have you run anything", uid), "make a copy of your own, or as root type: chown root:root "+quoted(f.Name())
 	case mode&0o002 != 0:
 		problem, instead = fmt.Sprintf("everybody can write it (mode %04o)", mode.Perm()), "type: chmod go-w "+quoted(f.Name())
 	case mode&0o020 != 0 && (r.env.UID == 0 || gid != r.env.UID):

@@ -177,6 +177,7 @@ func TestTrusted(t *testing.T) {
 		{"root's group's, for root", 0, 0, 0, 0o664, "its group can write it (mode 0664)" + chmod},
 		{"everybody's, for root", 0, 0, 0, 0o646, "everybody can write it (mode 0646)" + chmod},
 		{"root's, for a user", 1000, 0, 0, 0o644, ""},
+		{"another user's, for a user", 1000, 500, 1000, 0o644, "belongs to user 500, who could have you run anything; make a copy of your own, or as root type: chown root:root config.yaml"},
 		{"a user's own", 1000, 1000, 1000, 0o644, ""},
 		{"a user's own group's", 1000, 1000, 1000, 0o664, ""},
 		{"another group's", 1000, 1000, 100, 0o664, "its group can write it (mode 0664)" + chmod},
@@ -189,6 +190,44 @@ func TestTrusted(t *testing.T) {
 			var want []string
 			if c.want != "" {
 				want = []string{"config.yaml:1:1: (file): " + c.want}
+			}
+			if got := faultsOf(t, path, env); !slices.Equal(got, want) {
+				t.Errorf("got  %q\nwant %q", got, want)
+			}
+		})
+	}
+}
+
+// TestTrustedConfD has a directory into which somebody else can put files.
+func TestTrustedConfD(t *testing.T) {
+	path := write(t, head, "10.yaml", "")
+	for _, c := range []struct {
+		name    string
+		invoker int
+		uid     int
+		mode    fs.FileMode
+		want    string
+	}{
+		{"root's", 0, 0, 0o755, ""},
+		{"root's, for a user", 1000, 0, 0o755, ""},
+		{"a user's own", 1000, 1000, 0o775, ""},
+		{"another user's, for root", 0, 500, 0o755, "belongs to user 500, who could have root run anything; type: chown root:root conf.d"},
+		{"another user's, for a user", 1000, 500, 0o755, "belongs to user 500, who could have you run anything; make a copy of your own, or as root type: chown root:root conf.d"},
+		{"everybody's", 1000, 1000, fs.ModeSticky | 0o777, "everybody can write it (mode 0777); type: chmod go-w conf.d"},
+		{"a group's", 0, 0, 0o775, "its group can write it (mode 0775); type: chmod go-w conf.d"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			env := testEnv()
+			env.UID = c.invoker
+			env.Stat = func(f *os.File) (int, int, fs.FileMode, error) {
+				if filepath.Base(f.Name()) != "conf.d" {
+					return c.invoker, 0, 0o644, nil
+				}
+				return c.uid, 1000, fs.ModeDir | c.mode, nil
+			}
+			var want []string
+			if c.want != "" {
+				want = []string{"conf.d:1:1: (file): " + c.want}
 			}
 			if got := faultsOf(t, path, env); !slices.Equal(got, want) {
 				t.Errorf("got  %q\nwant %q", got, want)
