@@ -25,6 +25,7 @@ func (a *app) printReport(r *reconcile.Report, want plan.Desired, dryRun bool) {
 	if waiting && !dryRun && !a.out.terminal {
 		return // nothing was done: a restart that still waits is no news to cron
 	}
+	r = printableReport(r)
 	p := reporter{writer: a.text(want), report: r, titles: map[string]string{}, told: map[int]bool{}}
 	for _, o := range r.Outcomes {
 		p.titles[o.Step.ID] = p.names.Replace(title(o.Step))

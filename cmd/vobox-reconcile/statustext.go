@@ -11,6 +11,7 @@ import (
 
 // printStatus shows each credential as a bar of what is left, then env files and services, then what breaks first.
 func (a *app) printStatus(d statusDoc, want plan.Desired, have plan.Observed) {
+	d = d.printable()
 	w := a.text(want)
 	for _, c := range d.Credentials {
 		name, reason := c.Name, c.Reason
