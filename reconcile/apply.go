@@ -360,7 +360,9 @@ func (r *run) report() *Report {
 	}
 	for _, o := range r.outcomes {
 		if o.Result == Failed {
-			rep.Alerts = append(rep.Alerts, r.failureAlert(o))
+			a := r.failureAlert(o)
+			rep.Alerts = slices.DeleteFunc(rep.Alerts, func(b plan.Alert) bool { return b.ID == a.ID && b.Subject == a.Subject })
+			rep.Alerts = append(rep.Alerts, a)
 		}
 	}
 	rep.NextLook = r.nextLook(rep, now.NextLook)

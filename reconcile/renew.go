@@ -2,6 +2,7 @@ package reconcile
 
 import (
 	"cmp"
+	"crypto/rsa"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -146,7 +147,11 @@ func (r *run) put(s plan.Step, want plan.Credential, issued *issue.Issued, st, o
 		undo()
 		return err
 	}
-	if err := keepLastGood(r.want, want.Name, issued.Credential); err != nil {
+	good := issued.Credential
+	if issued.Delegated != nil && !answers(good) {
+		good = issued.Delegated
+	}
+	if err := keepLastGood(r.want, want.Name, good); err != nil {
 		r.Log.Warn().Err(err).Str("credential", want.Name).Msg("there is no last-good copy")
 	}
 	r.mu.Lock()
@@ -217,7 +222,7 @@ func (r *run) authority(want plan.Credential) (issue.Authority, error) {
 			}
 		}
 	}
-	if a.Old == nil || a.Old.Limited() != want.Limited {
+	if a.Old == nil || a.Old.Limited() != want.Limited || !answers(a.Old) {
 		for _, path := range r.otherProxies(want) {
 			if cred := r.usableAsOld(path, want); cred != nil {
 				a.Old = cred
@@ -226,6 +231,12 @@ func (r *run) authority(want plan.Credential) (issue.Authority, error) {
 		}
 	}
 	return a, nil
+}
+
+// answers reports whether a proxy can answer the challenge of a MyProxy server, which knows RSA signatures only.
+func answers(c *proxycert.Credential) bool {
+	_, ok := c.Leaf().PublicKey.(*rsa.PublicKey)
+	return ok
 }
 
 // maxOthers is how many files of the repository are looked through for a proxy of the same identity.
@@ -276,7 +287,7 @@ func (r *run) usableAsOld(path string, want plan.Credential) *proxycert.Credenti
 	if err != nil || !id.Equal(cred.Identity()) || cred.Limited() && !want.Limited { // from a limited one comes a limited one
 		return nil
 	}
-	if _, err := r.Trust.VerifyChain(cred.Chain, r.Now()); err != nil {
+	if _, err := r.Trust.VerifyChain(cred.Chain, r.Now()); err != nil || !answers(cred) {
 		return nil
 	}
 	r.Log.Info().Str("credential", want.Name).Str("path", path).Msg("authorising the renewal with another proxy of the same identity")

@@ -339,3 +339,18 @@ func TestForeignMachineProxy(t *testing.T) {
 	}
 	mustResults(t, b.pass(t, plan.Options{}), "renew/machine-proxy done")
 }
+
+// A proxy with an EC key cannot answer MyProxy's challenge; the RSA proxy it was signed with, kept as the last good copy, can.
+func TestRenewalOfECProxy(t *testing.T) {
+	b := newBox(t, gridtest.SiteOptions{})
+	b.want.Credentials[1].Key = "p256"
+	mustResults(t, b.pass(t, plan.Options{}), b.all()...)
+	b.Engine.LoginProxy = ""
+	for range 2 {
+		b.clock.pass(3 * time.Hour)
+		mustResults(t, b.pass(t, plan.Options{}), "renew/proxy/lcgadmin done")
+		if st := b.Observe(b.want).Credentials["lcgadmin"]; st.KeyType != "ec" || st.KeyBits != 256 {
+			t.Errorf("key %s %d", st.KeyType, st.KeyBits)
+		}
+	}
+}

@@ -44,8 +44,9 @@ type Authority struct {
 // An Issued is a new credential and how it compares with what was asked.
 type Issued struct {
 	Credential *proxycert.Credential
-	Grant      plan.Grant // Granted is for the caller to say, who verifies the whole
-	Warnings   []string   // texts of the servers
+	Delegated  *proxycert.Credential // what came from MyProxy, if Credential was signed with it
+	Grant      plan.Grant            // Granted is for the caller to say, who verifies the whole
+	Warnings   []string              // texts of the servers
 }
 
 // Short reports whether a server gave less than was asked.
@@ -85,12 +86,24 @@ func (i *Issuer) Issue(ctx context.Context, want plan.Credential, a Authority) (
 	if out.Credential, err = base.Delegate(made.key, t); err != nil {
 		return nil, fmt.Errorf("signing the proxy: %w", err)
 	}
+	if want.Source.MyProxy != nil {
+		out.Delegated = base
+	}
 	return out, nil
 }
 
 // needsFinal reports whether a proxy has to be signed below what MyProxy or the certificate file gives.
 func needsFinal(want plan.Credential) bool {
-	return want.Source.Certificate != nil || len(want.FQANs) > 0 || want.Limited
+	return want.Source.Certificate != nil || len(want.FQANs) > 0 || want.Limited || delegatedKey(want) != proxycert.KeyType(want.Key)
+}
+
+// delegatedKey is the kind of key that a proxy from MyProxy gets: an RSA one, whatever the last proxy shall have, because
+// the challenge of the next renewal can be answered with no other.
+func delegatedKey(want plan.Credential) proxycert.KeyType {
+	if want.Source.MyProxy != nil && proxycert.KeyType(want.Key) == proxycert.P256 {
+		return proxycert.RSA2048
+	}
+	return proxycert.KeyType(want.Key)
 }
 
 type madeKey struct {
@@ -171,7 +184,7 @@ func (i *Issuer) delegated(ctx context.Context, want plan.Credential, a Authorit
 		client := myproxy.Client{Server: server, Timeout: mp.Timeout, Now: i.Now,
 			TLS: i.TLS(a.Machine, Peer{Host: host(server), DN: serverDN})}
 		cred, err := client.Get(ctx, myproxy.GetRequest{Username: mp.Username, CredName: mp.CredentialName,
-			Passphrase: passphrase, Lifetime: want.Lifetime, Renew: a.Old, Key: proxycert.KeyType(want.Key)})
+			Passphrase: passphrase, Lifetime: want.Lifetime, Renew: a.Old, Key: delegatedKey(want)})
 		if err == nil {
 			return cred, checkIdentity(cred, want, server)
 		}
