@@ -78,9 +78,9 @@ var (
 	assignment  = pattern(`([A-Za-z_][A-Za-z0-9_]*)\+?=`)
 	urlPassword = pattern(`([A-Za-z][A-Za-z0-9+.-]*://[^\s/:@'"]*:)[^\s'"]+@`)
 	bearer      = pattern(`(?i)(\bauthorization:[ \t]*[a-z]+[ \t]+)[^\s'"]+|(\bbearer[ \t]+)[a-z0-9._~+/=-]{16,}`)
-	secretWord  = pattern(`(?i)PASS|PWD$|SECRET|TOKEN|CREDENTIAL|_KEY$|^KEY$|APIKEY|PRIVATE_?KEY`)
-	secretStem  = pattern(`(?i)PASS|PWD|SECRET|TOKEN|CREDENTIAL|KEY`)
-	fileName    = pattern(`(?i)(FILE|PATH|DIR|URL|SERVER|HOST|NAME|ISSUER)$|^USE_|^X509_|^(OLD)?PWD$|^BYPASS|COMPASS`)
+	secretWord  = pattern(`(?i)PASS|PWD$|SECRET|TOKEN|CREDENTIAL|BEARER|(_|^)(KEY|PW|PIN|AUTH)$|APIKEY|PRIVATE_?KEY`)
+	secretStem  = pattern(`(?i)PASS|PWD?|SECRET|TOKEN|CREDENTIAL|BEARER|KEY|PIN|AUTH`)
+	fileName    = pattern(`(?i)(FILE|PATH|DIR|URL|SERVER|HOST|NAME|ISSUER)$|^USE_|^X509_USER_|^(OLD)?PWD$|^BYPASS|COMPASS`)
 )
 
 func pattern(expr string) func() *regexp.Regexp {
