@@ -161,6 +161,7 @@ func TestParseErrors(t *testing.T) {
 		{"only broken certificates", join(key, block("CERTIFICATE", []byte("x"))), "certificate 1: x509", nil},
 		{"broken EEC", join(certBlocks(c.Chain[:3]...), key, block("CERTIFICATE", []byte("x"))), "certificate 4: x509", nil},
 		{"key of another", join(chain, pkcs8Block(f.otherKey)), "belongs to none of the certificates (the first is that of /DC=org/DC=gridtest/CN=Jane Doe/CN=", proxycert.ErrKeyMismatch},
+		{"key of the EEC", join(chain, pkcs1(f.eecKey)), "the private key is not that of the proxy /DC=org/DC=gridtest/CN=Jane Doe/CN=", nil},
 		{"two keys", join(chain, key, pkcs8Block(f.otherKey)), "two different private keys", nil},
 		{"encrypted PKCS#8", join(chain, block("ENCRYPTED PRIVATE KEY", []byte("x"))), "encrypted", credfile.ErrEncrypted},
 		{"encrypted, traditional", join(chain, []byte("-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: DES-EDE3-CBC,0102030405060708\n\nMAAA\n-----END RSA PRIVATE KEY-----\n")), "encrypted", credfile.ErrEncrypted},

@@ -7,6 +7,7 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/vobox-reconcile/vobox-reconcile/reconcile/dn"
 	"github.com/vobox-reconcile/vobox-reconcile/reconcile/proxycert"
@@ -158,11 +159,31 @@ func (f *File) Credential() (*proxycert.Credential, error) {
 	if err != nil {
 		return nil, f.mismatch(err)
 	}
+	if proxy := f.signedBy(chain); proxy != nil {
+		return nil, fmt.Errorf("the private key is not that of the proxy %s, but of %s, which signed it", dn.MustFromDER(proxy.RawSubject),
+			dn.MustFromDER(chain[0].RawSubject))
+	}
 	c := &proxycert.Credential{Chain: chain, Key: f.Key}
 	if c.EEC() == nil && len(f.Faults) > 0 {
 		return nil, errors.Join(f.Faults...)
 	}
 	return c, nil
+}
+
+// signedBy returns a proxy that the chain's leaf signed. In a file with the leaf's key it is a proxy without its own, as when
+// the user's key was put in the place of the proxy's: no program can use it, although the key fits one of the certificates.
+func (f *File) signedBy(chain []*x509.Certificate) *x509.Certificate {
+	leaf := chain[0]
+	name := dn.MustFromDER(leaf.RawSubject)
+	for _, c := range f.Certificates {
+		if slices.Contains(chain, c) || !dn.MustFromDER(c.RawIssuer).Equal(name) {
+			continue
+		}
+		if info, _ := proxycert.Classify(c); info.IsProxy() && leaf.CheckSignature(c.SignatureAlgorithm, c.RawTBSCertificate, c.Signature) == nil {
+			return c
+		}
+	}
+	return nil
 }
 
 // mismatch adds to a key that matches nothing which certificate was there, and which could not be read.
