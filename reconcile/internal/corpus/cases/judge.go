@@ -11,6 +11,7 @@ import (
 
 	"github.com/vobox-reconcile/vobox-reconcile/reconcile/attrcert"
 	"github.com/vobox-reconcile/vobox-reconcile/reconcile/credfile"
+	"github.com/vobox-reconcile/vobox-reconcile/reconcile/proxycert"
 	"github.com/vobox-reconcile/vobox-reconcile/reconcile/trust"
 )
 
@@ -56,6 +57,12 @@ func read(data []byte) (certs []*x509.Certificate, held bool, err error) {
 		}
 		return append([]*x509.Certificate{cred.Leaf()}, file.Certificates...), true, nil
 	case len(file.Certificates) > 0:
+		// A proxy is of no use without its key; a user or CA certificate is a certificate file.
+		if chain, err := proxycert.SortChain(file.Certificates, nil); err == nil {
+			if info, _ := proxycert.Classify(chain[0]); info.IsProxy() {
+				return nil, false, credfile.ErrNoKey
+			}
+		}
 		return file.Certificates, false, nil
 	}
 	return nil, false, errors.Join(append(file.Faults, credfile.ErrNoCertificate)...)
