@@ -190,7 +190,7 @@ func TestPeerNames(t *testing.T) {
 		{"any usage", cn(name, usages(x509.ExtKeyUsageAny)), byHost, "", ""},
 		{"usage of clients", cn(name, usages(x509.ExtKeyUsageClientAuth)), byHost, trust.IDPeerName, noUsage},
 		{"usage of clients, SAN", cn(name, usages(x509.ExtKeyUsageClientAuth), sans(name)), byHost, trust.IDPeerName, noUsage},
-		{"usage of clients, by DN", cn(name, usages(x509.ExtKeyUsageClientAuth)), byDN, trust.IDPeerName, noUsage},
+		{"usage of clients, by DN", cn(name, usages(x509.ExtKeyUsageClientAuth)), byDN, "", ""},
 		{"usage of no kind known", cn(name, extension(false, []byte("\x30\x04\x06\x02\x2a\x03"), 2, 5, 29, 37), usages()), byHost, trust.IDPeerName, noUsage},
 		{"usage of clients, of a proxy", below(withSAN, proxycert.LanguageInheritAll, usages(x509.ExtKeyUsageClientAuth)), byHost, trust.IDPeerName, noUsage},
 		{"CN, CA for elsewhere", under(elsewhere), byHost, trust.IDNames, "vouch for"},
