@@ -58,8 +58,6 @@ func spoilt(s *spec)                  { s.spoil = true }
 func noKeyUsage(s *spec)              { without(idKeyUsage)(s) }
 func usage(bits x509.KeyUsage) change { return with(keyUsage(bits)) }
 func pathLen(n int64) change          { return with(basicConstraints(true, n)) }
-func critical(id ...int) change       { return with(ext{id, true, []byte{5, 0}}) }
-func unimportant(id ...int) change    { return with(ext{id, false, []byte{5, 0}}) }
 func valid(from, to time.Duration) change {
 	return func(s *spec) { s.from, s.to = s.from.Add(from), s.to.Add(to) }
 }

@@ -190,14 +190,6 @@ func (d *dir) put(file string, content []byte) *dir { d.files[file] = content; r
 
 func (d *dir) text(file, content string) *dir { return d.put(file, []byte(content)) }
 
-func (d *dir) drop(file string) *dir {
-	if _, ok := d.files[file]; !ok {
-		panic("cases: there is no file " + file)
-	}
-	delete(d.files, file)
-	return d
-}
-
 // anchor adds a CA under its new hash, with a policy for the patterns if there are any.
 func (d *dir) anchor(ca *cert, patterns ...string) *dir { return d.anchorAt(hash(ca), ca, patterns) }
 

@@ -1,0 +1,241 @@
+package cases_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/vobox-reconcile/vobox-reconcile/reconcile/attrcert"
+	"github.com/vobox-reconcile/vobox-reconcile/reconcile/credfile"
+	"github.com/vobox-reconcile/vobox-reconcile/reconcile/internal/corpus/cases"
+	"github.com/vobox-reconcile/vobox-reconcile/reconcile/proxycert"
+)
+
+// toolGroups are the cases whose files differ from one another as files; the rest differ in what judges them.
+var toolGroups = []string{"form", "policy", "length", "extension", "subject", "time", "ac", "holder", "fqan", "acext", "acform", "name", "order", "key", "text"}
+
+// shown are the accepted proxies of those groups, in files of the mode that the tools want.
+func shown(t *testing.T, dir string, x cases.Index) (out cases.Index, scratch string) {
+	t.Helper()
+	scratch = t.TempDir()
+	for _, c := range x.Cases {
+		group, _, _ := strings.Cut(c.Name, "-")
+		if c.Want.Verdict != cases.Accept || c.AllowWeak || !slices.Contains(toolGroups, group) {
+			continue
+		}
+		data, err := os.ReadFile(filepath.Join(dir, c.File))
+		if err == nil {
+			err = os.WriteFile(filepath.Join(scratch, c.Name), data, 0o600)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		out.Cases = append(out.Cases, c)
+	}
+	if len(out.Cases) < 100 {
+		t.Fatalf("only %d proxies to show", len(out.Cases))
+	}
+	return out, scratch
+}
+
+// ours is what a tool's answer is compared with.
+type ours struct {
+	identity, kind string
+	end            time.Time // of the chain without its CAs
+	fqans          []string
+}
+
+func readOurs(path string, c cases.Case) (ours, error) {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return ours{}, err
+	}
+	cred, err := credfile.Parse(data)
+	if errors.Is(err, credfile.ErrNoKey) { // a certificate file
+		file, _ := credfile.ParseAll(data)
+		cred, err = &proxycert.Credential{Chain: file.Certificates}, nil
+	}
+	if err != nil {
+		return ours{}, err
+	}
+	info, err := proxycert.Classify(cred.Leaf())
+	if err != nil {
+		return ours{}, err
+	}
+	kind := string(info.Type)
+	switch {
+	case info.CertInfo != nil && info.CertInfo.Language.Equal(proxycert.LanguageIndependent):
+		kind += " independent"
+	case info.Limited:
+		kind += " limited"
+	}
+	return ours{c.Want.Identity, kind, cred.NotAfter(), c.Want.FQANs}, nil
+}
+
+// run starts a tool with an environment of its own.
+func run(ctx context.Context, env []string, name string, args ...string) (string, error) {
+	cmd := exec.CommandContext(ctx, name, args...)
+	cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), "HOME=/nonexistent"}, env...)
+	var stdout, stderr bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	if err := cmd.Run(); err != nil {
+		return stdout.String(), fmt.Errorf("%w: %s%s", err, stdout.String(), stderr.String())
+	}
+	return stdout.String(), nil
+}
+
+// sameEnd allows for the seconds that pass between the tool's clock and ours.
+func sameEnd(text string, end time.Time) error {
+	left, err := strconv.Atoi(text)
+	if err != nil {
+		return fmt.Errorf("time left: %w", err)
+	}
+	if d := time.Until(end) - time.Duration(left)*time.Second; d < -20*time.Second || d > 20*time.Second {
+		return fmt.Errorf("time left is %d s, ours %s", left, time.Until(end))
+	}
+	return nil
+}
+
+// gridProxyInfo compares with grid-proxy-info.
+func gridProxyInfo(ctx context.Context, dir, path string, c cases.Case, o ours) error {
+	out, err := run(ctx, []string{"X509_CERT_DIR=" + filepath.Join(dir, c.Certificates)}, "grid-proxy-info", "-file", path, "-identity", "-type", "-timeleft")
+	if err != nil {
+		return err
+	}
+	lines := strings.Split(strings.TrimSuffix(out, "\n"), "\n")
+	if len(lines) != 3 {
+		return fmt.Errorf("it says %q", out)
+	}
+	kinds := map[string]string{
+		"RFC 3820 compliant impersonation proxy":              "rfc",
+		"RFC 3820 compliant limited proxy":                    "rfc limited",
+		"RFC 3820 compliant independent proxy":                "rfc independent",
+		"Proxy draft (pre-RFC) compliant impersonation proxy": "draft",
+		"Proxy draft (pre-RFC) compliant limited proxy":       "draft limited",
+		"full legacy globus proxy":                            "legacy",
+		"limited legacy globus proxy":                         "legacy limited",
+		"end entity credential":                               "eec",
+	}
+	if lines[0] != o.identity {
+		return fmt.Errorf("identity is %q, ours %q", lines[0], o.identity)
+	}
+	if kinds[lines[1]] != o.kind {
+		return fmt.Errorf("type is %q, ours %q", lines[1], o.kind)
+	}
+	return sameEnd(lines[2], o.end)
+}
+
+// vomsProxyInfo compares with the C++ voms-proxy-info.
+func vomsProxyInfo(ctx context.Context, dir, path string, c cases.Case, o ours) error {
+	env := []string{"X509_CERT_DIR=" + filepath.Join(dir, c.Certificates), "X509_VOMS_DIR=" + filepath.Join(dir, c.VOMSDir)}
+	args := []string{"-file", path, "-identity", "-type", "-timeleft"}
+	if len(o.fqans) > 0 {
+		args = append(args, "-fqan") // without an AC that is an error
+	}
+	out, err := run(ctx, env, "voms-proxy-info2", args...)
+	if err != nil {
+		return err
+	}
+	lines := strings.Split(strings.TrimSuffix(out, "\n"), "\n")
+	if len(lines) < 3 {
+		return fmt.Errorf("it says %q", out)
+	}
+	// It does not tell limited proxies from full ones, nor independent ones.
+	kinds := map[string]string{"RFC compliant proxy": "rfc", "GT3-style proxy": "draft", "proxy": "legacy", "limited proxy": "legacy", "EEC": "eec"}
+	if lines[0] != o.identity {
+		return fmt.Errorf("identity is %q, ours %q", lines[0], o.identity)
+	}
+	if want, _, _ := strings.Cut(o.kind, " "); kinds[lines[1]] != want {
+		return fmt.Errorf("type is %q, ours %q", lines[1], o.kind)
+	}
+	var fqans []string
+	for _, f := range lines[3:] {
+		fqans = append(fqans, attrcert.Normalize(f))
+	}
+	if !slices.Equal(fqans, o.fqans) {
+		return fmt.Errorf("FQANs are %q, ours %q", fqans, o.fqans)
+	}
+	return sameEnd(lines[2], o.end)
+}
+
+// compareWith shows every proxy to a tool; where it says something else, differ must say why, and nowhere else.
+func compareWith(t *testing.T, tool string, differ map[string][]string, compare func(context.Context, string, string, cases.Case, ours) error) {
+	t.Helper()
+	needTool(t, tool)
+	if testing.Short() {
+		t.Skip("starts a process for every proxy")
+	}
+	dir, fresh := freshFiles(t)
+	x, scratch := shown(t, dir, fresh.Index)
+	var mu sync.Mutex
+	why, used := make(map[string]string), make(map[string]bool)
+	for reason, names := range differ {
+		for _, name := range names {
+			why[name] = reason
+		}
+	}
+	each(x, func(c cases.Case) {
+		path := filepath.Join(scratch, c.Name)
+		o, err := readOurs(path, c)
+		if err != nil {
+			t.Errorf("%s: %v", c.Name, err)
+			return
+		}
+		err = compare(t.Context(), dir, path, c, o)
+		mu.Lock()
+		defer mu.Unlock()
+		used[c.Name] = true
+		if (err != nil) != (why[c.Name] != "") {
+			t.Errorf("%s (%s): %v; difference explained: %q", c.Name, c.Shows, err, why[c.Name])
+		}
+	})
+	for name := range why {
+		if !used[name] {
+			t.Errorf("%s: a difference is explained, but it was not compared", name)
+		}
+	}
+}
+
+// Differences are reasons, and the cases that they explain.
+
+func TestGridProxyInfo(t *testing.T) {
+	t.Parallel()
+	compareWith(t, "grid-proxy-info", map[string][]string{
+		"it goes by the name before it looks for ProxyCertInfo":             {"form-rfc-named-proxy"},
+		"it compares the octets of a BMPString, with the NULs":              {"subject-bmp"},
+		"it takes the identity from the proxy's own subject":                {"subject-case"},
+		"it has no notion of a GeneralizedTime":                             {"time-2050"},
+		"it takes the file's first certificate for the proxy":               {"order-cas-first", "order-stranger-first", "order-stranger-bad", "order-stranger-proxy", "order-older"},
+		"it loses its way in chains that are not sorted or have duplicates": {"order-shuffled", "order-twice", "order-whole-twice"},
+		"it knows no such block":                                            {"key-sec1", "key-sec1-parameters", "key-twice", "text-crl"},
+		"it wants a key":                                                    {"key-none-eec"},
+		"it cannot read it":                                                 {"text-cr", "text-glued", "text-der"},
+	}, gridProxyInfo)
+}
+
+func TestVOMSProxyInfo(t *testing.T) {
+	t.Parallel()
+	compareWith(t, "voms-proxy-info2", map[string][]string{
+		"for it the identity is the issuer of the file's first certificate": {
+			"form-eec", "form-rfc-three", "form-rfc-sixteen", "form-draft-two", "form-legacy-two", "policy-limited-under-full", "policy-limited-under-limited",
+			"policy-independent", "policy-independent-under-full", "policy-legacy-limited-under-full", "length-one", "length-largest", "length-nested",
+			"length-draft", "extension-no-usage-above", "subject-issuer-recoded", "time-outlives-proxy", "ac-above", "ac-limited-below", "ac-hides",
+			"order-reversed", "order-cas-first", "order-stranger-first", "order-stranger-bad", "order-stranger-proxy", "key-none-eec",
+		},
+		"it goes by the end of the subject as text, /CN=proxy":  {"form-rfc-named-proxy", "name-proxy-inside"},
+		"its time left is that of the proxy, whatever is above": {"time-outlives", "time-2050"},
+		"it reads one inner sequence of ACs":                    {"ac-two-sequences"},
+		"it wants the VOMS attribute to be the only one":        {"acform-other-attribute"},
+		"it cannot read it": {"text-cr", "text-glued", "text-der"},
+	}, vomsProxyInfo)
+}
