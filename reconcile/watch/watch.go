@@ -1,0 +1,335 @@
+// Package watch wakes a loop when a file changes or a time comes.
+//
+// A [Watcher] is told paths by [Watcher.Watch] and then waits, in [Watcher.Wait], until one of them looks different from
+// what was there when the previous Wait returned, until a moment comes, or until somebody pokes it. What the caller reads
+// and writes between two calls of Wait is compared with what was there before: an edit that falls into that time is never
+// lost, and the caller's own writes cost it one more look. A caller that finds nothing to do the second time writes
+// nothing, and then it is quiet.
+//
+// # How changes are seen
+//
+// Directories are watched, not files: an editor that writes a new file beside and renames it, a deletion followed by a
+// new file, and a path that does not exist yet are all the same thing then. Every directory on the way to a path is
+// watched, and symbolic links are followed one by one, so that it is also seen when a link in the middle is swapped, as
+// Kubernetes does with its ..data. Events only say that it is worth looking; what decides is a fingerprint of type,
+// inode, size, mode, owner and times of everything watched. It is also taken every [Watcher.Poll], without any event: that
+// covers file systems that report none, watches that the kernel refuses, and whatever was overlooked.
+package watch
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"github.com/fsnotify/fsnotify"
+)
+
+// A Cause is what ended a wait.
+type Cause string
+
+const (
+	Changed Cause = "changed"  // a watched path looks different
+	Due     Cause = "due"      // the moment has come
+	Clock   Cause = "clock"    // the wall clock was set, or the machine was suspended
+	Lost    Cause = "overflow" // events were lost, and with them perhaps a change
+	Poked   Cause = "poked"    // by Poke
+)
+
+// A Wake says why a wait ended.
+type Wake struct {
+	Cause Cause
+	Paths []string      // those of the watched paths that look different, sorted; also when something else was the cause
+	Jump  time.Duration // of Clock: how far the wall clock went ahead of the time that passed; negative: back
+	Word  string        // of Poked
+}
+
+// A Watcher waits. Its methods are for one goroutine, but for Poke. Fields are set before the first call of Wait; Quiet
+// may be changed between two.
+type Watcher struct {
+	Quiet time.Duration // how long nothing may change before a change is reported; zero: 500 ms
+	Poll  time.Duration // how often to look without any event; zero: 30 s
+	Leap  time.Duration // how far the wall clock may drift between two looks; zero: 5 s
+	Blind bool          // ask the system for no events
+
+	Now     func() time.Time     // wall clock; nil: time.Now
+	Elapsed func() time.Duration // monotonic clock, which stands still while the machine sleeps; nil: that of package time
+
+	notify   *fsnotify.Watcher
+	add      func(dir string) error // of notify
+	refused  error                  // why notify is nil, or a directory is not watched
+	unseen   int                    // directories that are not watched
+	paths    []string
+	known    map[string]print // as of the end of the last wait
+	armed    map[string]identity
+	interest map[string]names // by directory
+	pokes    chan string
+	drift    time.Duration // wall clock minus monotonic clock
+	polled   time.Duration // when it was last looked without an event
+}
+
+// New returns a watcher of nothing. It works without events, by polling, where the system grants none.
+func New() *Watcher {
+	w := &Watcher{known: map[string]print{}, pokes: make(chan string, 16)}
+	begin := time.Now()
+	w.Now = time.Now
+	w.Elapsed = func() time.Duration { return time.Since(begin) }
+	return w
+}
+
+// Close ends it and releases all watches.
+func (w *Watcher) Close() error {
+	if w.notify == nil {
+		return nil
+	}
+	return w.notify.Close()
+}
+
+// Poke ends the wait, or the next one. Any goroutine may call it. Pokes are dropped while many of them wait already.
+func (w *Watcher) Poke(word string) {
+	select {
+	case w.pokes <- word:
+	default:
+	}
+}
+
+// Watch says what to watch from now on: absolute paths of files or directories, which need not exist; the last element
+// may be a glob. What is in a directory counts, but not what is further below. A path that was watched before is still
+// compared with what it was at the end of the last wait, and a new one with what it is now: call it before reading them.
+func (w *Watcher) Watch(paths []string) {
+	paths = slices.Clone(paths)
+	for i, p := range paths {
+		paths[i] = filepath.Clean(p)
+	}
+	slices.Sort(paths)
+	w.paths = slices.Compact(paths)
+	if w.notify == nil && !w.Blind {
+		w.listen()
+	}
+	if w.armed == nil { // for the first time, with all fields set
+		w.armed, w.drift, w.polled = map[string]identity{}, w.offset(), w.Elapsed()
+	}
+	seen := w.look()
+	for p, now := range seen {
+		if before, ok := w.known[p]; ok {
+			seen[p] = before
+		} else {
+			seen[p] = now.kept()
+		}
+	}
+	w.known = seen
+}
+
+// listen asks the system for events.
+func (w *Watcher) listen() {
+	w.notify, w.refused = fsnotify.NewWatcher()
+	if w.refused != nil {
+		w.notify, w.Blind = nil, true
+		return
+	}
+	if w.add == nil {
+		w.add = w.notify.Add
+	}
+}
+
+// Slow tells how many directories cannot be watched, why, and hence are only looked at every Poll; zero: none.
+func (w *Watcher) Slow() (directories int, why error) { return w.unseen, w.refused }
+
+// Wait returns when something watched has changed and then nothing more for Quiet, when the moment at has come (zero:
+// never), the clock jumped, or Poke was called. What is there when it returns is what changes are compared with from then
+// on. The error is that of the context.
+func (w *Watcher) Wait(ctx context.Context, at time.Time) (Wake, error) {
+	wake, seen, err := w.wait(ctx, at)
+	if err != nil {
+		return Wake{}, err
+	}
+	if seen == nil {
+		seen = w.look()
+		wake.Paths = w.differing(seen)
+	}
+	for p, f := range seen {
+		seen[p] = f.kept()
+	}
+	w.known = seen
+	return wake, nil
+}
+
+// A stir is a change that has not come to rest.
+type stir struct {
+	on          bool
+	lost        bool
+	first, last time.Duration
+	seen        map[string]print // at the last look
+}
+
+// mostQuiet is how many times Quiet may pass before a change is reported that does not come to rest.
+const mostQuiet = 20
+
+func (w *Watcher) wait(ctx context.Context, at time.Time) (Wake, map[string]print, error) {
+	var s stir
+	if seen := w.look(); len(w.differing(seen)) > 0 {
+		s.begin(w.Elapsed())
+		s.seen = seen
+	}
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		if err := ctx.Err(); err != nil {
+			return Wake{}, nil, err
+		}
+		if drift := w.offset(); (drift - w.drift).Abs() >= w.leap() {
+			jump := drift - w.drift
+			w.drift = drift
+			return Wake{Cause: Clock, Jump: jump}, nil, nil
+		} else {
+			w.drift = drift // slewed by NTP
+		}
+		if !at.IsZero() && !w.Now().Before(at) {
+			return Wake{Cause: Due}, nil, nil
+		}
+		if wake, seen := w.rest(&s); wake.Cause != "" {
+			return wake, seen, nil
+		}
+		timer.Reset(w.pause(&s, at))
+		var events chan fsnotify.Event
+		var errs chan error
+		if w.notify != nil {
+			events, errs = w.notify.Events, w.notify.Errors
+		}
+		select {
+		case <-ctx.Done():
+		case word := <-w.pokes:
+			return Wake{Cause: Poked, Word: word}, nil, nil
+		case e, ok := <-events:
+			if !ok {
+				w.notify, w.Blind = nil, true
+			} else if w.minds(e.Name) {
+				s.begin(w.Elapsed())
+			}
+		case err, ok := <-errs:
+			if !ok {
+				w.notify, w.Blind = nil, true
+			} else if err != nil {
+				s.begin(w.Elapsed())
+				s.lost = true
+			}
+		case <-timer.C:
+			if now := w.Elapsed(); now-w.polled >= w.poll() {
+				w.polled = now
+				if seen := w.look(); !s.on && len(w.differing(seen)) > 0 {
+					s.begin(now)
+					s.seen = seen
+				}
+			}
+		}
+	}
+}
+
+func (s *stir) begin(now time.Duration) {
+	if !s.on {
+		*s = stir{on: true, first: now}
+	}
+	s.last = now
+}
+
+// rest looks once it has been quiet for long enough. A file that is found different from the look before is still being
+// written, where there are no events to tell.
+func (w *Watcher) rest(s *stir) (Wake, map[string]print) {
+	now := w.Elapsed()
+	if !s.on || now < w.settled(s) {
+		return Wake{}, nil
+	}
+	seen := w.look()
+	if s.seen != nil && len(differing(s.seen, seen)) > 0 && now-s.first < w.most() {
+		s.last, s.seen = now, seen
+		return Wake{}, nil
+	}
+	paths := w.differing(seen)
+	switch {
+	case s.lost:
+		return Wake{Cause: Lost, Paths: paths}, seen
+	case len(paths) > 0:
+		return Wake{Cause: Changed, Paths: paths}, seen
+	}
+	*s = stir{} // much ado about nothing
+	return Wake{}, nil
+}
+
+// settled is when a stir counts as over.
+func (w *Watcher) settled(s *stir) time.Duration { return min(s.last+w.quiet(), s.first+w.most()) }
+
+func (w *Watcher) most() time.Duration {
+	return max(w.quiet(), min(mostQuiet*w.quiet(), 30*time.Second))
+}
+
+// pause is how long nothing but an event is of interest.
+func (w *Watcher) pause(s *stir, at time.Time) time.Duration {
+	now := w.Elapsed()
+	d := w.polled + w.poll() - now
+	if s.on {
+		d = min(d, w.settled(s)-now)
+	}
+	if !at.IsZero() {
+		d = min(d, at.Sub(w.Now()))
+	}
+	return max(d, 0)
+}
+
+// minds reports whether an event is about something on the way to a watched path.
+func (w *Watcher) minds(name string) bool {
+	dir, base := filepath.Split(filepath.Clean(name))
+	dir = filepath.Clean(dir)
+	if _, ok := w.armed[name]; ok { // the directory itself
+		return true
+	}
+	return w.interest[dir].has(base)
+}
+
+// differing are the paths that do not look as they did.
+func (w *Watcher) differing(seen map[string]print) []string { return differing(w.known, seen) }
+
+func (w *Watcher) offset() time.Duration {
+	return time.Duration(w.Now().UnixNano()) - w.Elapsed()
+}
+
+func (w *Watcher) quiet() time.Duration { return or(w.Quiet, 500*time.Millisecond) }
+func (w *Watcher) poll() time.Duration  { return or(w.Poll, 30*time.Second) }
+func (w *Watcher) leap() time.Duration  { return or(w.Leap, 5*time.Second) }
+
+func or(d, otherwise time.Duration) time.Duration {
+	if d > 0 {
+		return d
+	}
+	return otherwise
+}
+
+// arm watches the directories and no others. It reports whether one was added.
+func (w *Watcher) arm(dirs map[string]identity) (added bool) {
+	if w.notify == nil {
+		w.unseen = len(dirs)
+		return false
+	}
+	w.unseen, w.refused = 0, nil
+	live := map[string]bool{}
+	for _, dir := range w.notify.WatchList() {
+		live[dir] = true
+	}
+	for dir, id := range w.armed {
+		if now, ok := dirs[dir]; !ok || now != id || !live[dir] {
+			_ = w.notify.Remove(dir) // that it is gone already is all right
+			delete(w.armed, dir)
+		}
+	}
+	for dir, id := range dirs {
+		if _, ok := w.armed[dir]; ok {
+			continue
+		}
+		if err := w.add(dir); err != nil {
+			w.unseen, w.refused = w.unseen+1, fmt.Errorf("watching %q: %w", dir, err)
+			continue
+		}
+		w.armed[dir], added = id, true
+	}
+	return added
+}
