@@ -3,7 +3,7 @@
 # Run it with `make demo`.
 set -eu
 
-bin=$(cd "$(dirname "$0")/../bin" && pwd)
+bin=${VOBOX_BIN:-$(cd "$(dirname "$0")/../bin" && pwd)}
 dir=$(mktemp -d "${TMPDIR:-/tmp}/vobox-demo.XXXXXX")
 sandbox=
 cleanup() {
