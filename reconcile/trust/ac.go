@@ -196,7 +196,7 @@ func (s *Store) verifySigner(p pool, signer *node, ac *attrcert.AC, about dn.Nam
 	case signer.info.IsProxy() || signer.cert.IsCA:
 		// RFC 5755 section 4.5 forbids the CA; a proxy's holder is not the VO's server.
 		return nil, refuse(IDACSigner, signer.subject, "the attribute certificate of %s is signed by %s, which is a %s", ac.VO, signer.subject, signer.kind())
-	case signer.cert.KeyUsage != 0 && signer.cert.KeyUsage&x509.KeyUsageDigitalSignature == 0:
+	case lacksUsage(signer.cert, x509.KeyUsageDigitalSignature):
 		return nil, refuse(IDACSigner, signer.subject, "the certificate %s may not sign attribute certificates: its key usage lacks digitalSignature", signer.subject)
 	case !bytes.Equal(ac.AuthorityKeyID, keyHash(signer.cert)) && !bytes.Equal(ac.AuthorityKeyID, signer.cert.SubjectKeyId):
 		return nil, refuse(IDAC, about, "the attribute certificate of %s for %s names another key than that of its signer %s", ac.VO, about, signer.subject)

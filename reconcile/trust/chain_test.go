@@ -157,6 +157,7 @@ func TestProxyRules(t *testing.T) {
 		{"no key usage on a proxy", one(full, usage(0)), "", ""},
 		{"leaf without digitalSignature", one(full, usage(x509.KeyUsageKeyEncipherment)), "", ""},
 		{"EEC without digitalSignature", under(janeName, full, usage(x509.KeyUsageKeyEncipherment)), trust.IDProxy, "lacks digitalSignature"},
+		{"EEC with an empty key usage", under(janeName, full, usage(0), extension(true, []byte{3, 1, 0}, 2, 5, 29, 15)), trust.IDProxy, "lacks digitalSignature"},
 		{"EEC without key usage", under(janeName, full, usage(0)), "", ""},
 		{"subjectAltName", one(full, extension(false, ia5SAN, 2, 5, 29, 17)), trust.IDProxy, "subjectAltName"},
 		{"issuerAltName", one(full, extension(false, ia5SAN, 2, 5, 29, 18)), trust.IDProxy, "issuerAltName"},

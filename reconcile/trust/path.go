@@ -2,6 +2,8 @@ package trust
 
 import (
 	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/asn1"
 	"errors"
 	"io/fs"
 	"os"
@@ -223,12 +225,21 @@ func checkCA(n *node, below int) error {
 	case c.BasicConstraintsValid && !c.IsCA,
 		!c.BasicConstraintsValid && !(n.anchor && n.selfSigned() && (c.Version < 3 || c.KeyUsage&x509.KeyUsageCertSign != 0)):
 		return refuse(IDNotCA, n.subject, "the certificate %s is not that of a CA", n.subject)
-	case c.KeyUsage != 0 && c.KeyUsage&x509.KeyUsageCertSign == 0:
+	case lacksUsage(c, x509.KeyUsageCertSign):
 		return refuse(IDNotCA, n.subject, "the CA certificate %s may not sign certificates: its key usage lacks keyCertSign", n.subject)
 	case c.BasicConstraintsValid && c.IsCA && (c.MaxPathLen > 0 || c.MaxPathLenZero) && below > c.MaxPathLen:
 		return refuse(IDPathLength, n.subject, "the CA certificate %s allows %d CAs below it, and there are %d", n.subject, c.MaxPathLen, below)
 	}
 	return nil
+}
+
+// lacksUsage reports whether the certificate has a key usage, be it without any bit, and that usage is not in it.
+func lacksUsage(cert *x509.Certificate, usage x509.KeyUsage) bool {
+	return cert.KeyUsage&usage == 0 && (cert.KeyUsage != 0 || hasExtension(cert, oidKeyUsage))
+}
+
+func hasExtension(cert *x509.Certificate, ids ...asn1.ObjectIdentifier) bool {
+	return slices.ContainsFunc(cert.Extensions, func(e pkix.Extension) bool { return isAny(e.Id, ids...) })
 }
 
 // checkCritical refuses critical extensions of an EEC or CA that are not looked at anywhere. Certificate policies are let

@@ -2,10 +2,8 @@ package trust
 
 import (
 	"crypto/x509"
-	"crypto/x509/pkix"
 	"encoding/asn1"
 	"math"
-	"slices"
 	"time"
 
 	"github.com/vobox-reconcile/vobox-reconcile/reconcile/proxycert"
@@ -114,7 +112,7 @@ func checkProxy(n, issuer *node) error {
 	if n.infoErr != nil {
 		return refuse(IDMalformed, n.subject, "the proxy %s is malformed: %v", n.subject, n.infoErr)
 	}
-	if issuer.cert.KeyUsage != 0 && issuer.cert.KeyUsage&x509.KeyUsageDigitalSignature == 0 {
+	if lacksUsage(issuer.cert, x509.KeyUsageDigitalSignature) {
 		return refuse(IDProxy, issuer.subject, "the certificate %s may not sign a proxy: its key usage lacks digitalSignature", issuer.subject)
 	}
 	if err := proxycert.CheckSubject(n.cert); err != nil {
@@ -142,7 +140,7 @@ func (n *node) isIndependent() bool {
 
 // hasCertInfo reports whether there is a ProxyCertInfo of either form, critical or not.
 func hasCertInfo(cert *x509.Certificate) bool {
-	return slices.ContainsFunc(cert.Extensions, func(e pkix.Extension) bool { return isAny(e.Id, proxycert.OIDCertInfo, proxycert.OIDDraftCertInfo) })
+	return hasExtension(cert, proxycert.OIDCertInfo, proxycert.OIDDraftCertInfo)
 }
 
 func checkProxyPolicy(n *node) error {
