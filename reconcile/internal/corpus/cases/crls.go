@@ -1,6 +1,7 @@
 package cases
 
 import (
+	"crypto/x509"
 	"encoding/pem"
 	"time"
 )
@@ -159,6 +160,10 @@ func crlCases() []entry {
 		one("crl-other-issuer-present", "the same where they are not", withCRL(func(w *world, d *dir, ca, jane *cert) {
 			d.put(hash(ca)+".r0", w.revoking(w.root, jane).pem())
 		}), yes("rfc"), differs(wantsCRLs), checkCRLs),
+		one("crl-no-usage", "a CRL of a CA whose key usage lacks cRLSign, which GSI does not ask for", in(func(w *world) (*dir, []*cert) {
+			ca := w.ca(nil, soloName, usage(x509.KeyUsageCertSign))
+			return knows().anchor(ca, inside).put(hash(ca)+".r0", w.revoking(ca).pem()), w.below(w.eec(ca, janeName), full)
+		}), yes("rfc"), differs("it wants cRLSign"), checkCRLs),
 		one("crl-v1", "a CRL of version 1", onlyCRL(func(w *world, ca, _ *cert) *list { return w.revoking(ca, w.joe).v1() }), yes("rfc"), agrees, checkCRLs),
 		one("crl-v1-revoked", "revoked by a CRL of version 1", onlyCRL(func(w *world, ca, jane *cert) *list { return w.revoking(ca, jane).v1() }), gone, agrees, checkCRLs),
 		one("crl-der", "a CRL in DER", withCRL(func(w *world, d *dir, ca, _ *cert) { d.put(hash(ca)+".r0", w.revoking(ca).sign()) }), yes("rfc"), differs("it reads PEM only in a directory"), checkCRLs),

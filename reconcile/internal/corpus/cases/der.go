@@ -188,8 +188,8 @@ type spec struct {
 	signer          *key
 	algorithm       *algorithm // outside, and what is signed with; nil: as the signer's key wants it
 	inner           *algorithm // inside; nil: the same
+	general         bool       // times in GeneralizedTime
 	spoil           bool       // the signature is changed in its last bit
-	text            []byte     // of the DER, put after the signed part and before the algorithm; for malformed ones
 }
 
 // A change is made to a certificate before it is signed.
@@ -221,12 +221,16 @@ func (s spec) sign() *cert {
 		}
 		exts = element(0xa3, sequence(list...))
 	}
-	tbs := sequence(version, element(cbasn1.INTEGER, s.serial), inner.id, s.issuer, sequence(moment(s.from), moment(s.to)), s.subject, s.key.spki, exts)
+	encode := moment
+	if s.general {
+		encode = generalized
+	}
+	tbs := sequence(version, element(cbasn1.INTEGER, s.serial), inner.id, s.issuer, sequence(encode(s.from), encode(s.to)), s.subject, s.key.spki, exts)
 	signature := outer.sign(s.signer, tbs)
 	if s.spoil {
 		signature[len(signature)-1] ^= 1
 	}
-	return &cert{s, sequence(tbs, s.text, outer.id, bits(signature))}
+	return &cert{s, sequence(tbs, outer.id, bits(signature))}
 }
 
 func (c *cert) pem() []byte {

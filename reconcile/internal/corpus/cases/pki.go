@@ -5,6 +5,7 @@ import (
 	"crypto/x509"
 	"encoding/pem"
 	"slices"
+	"time"
 
 	cbasn1 "golang.org/x/crypto/cryptobyte/asn1"
 )
@@ -174,6 +175,7 @@ func caCases() []entry {
 	return []entry{
 		one("ca-usage", "a sub-CA without keyCertSign", underCA(usage(x509.KeyUsageCRLSign|x509.KeyUsageDigitalSignature)), lacking, agrees),
 		one("ca-usage-root", "a root without keyCertSign", underRoot(usage(x509.KeyUsageCRLSign)), lacking, agrees),
+		one("ca-empty-usage", "a sub-CA whose key usage has no bit set", underCA(with(noUsage)), lacking, agrees),
 		one("ca-no-usage", "a sub-CA without key usage", underCA(noKeyUsage), yes("rfc"), agrees),
 		one("ca-not", "a sub-CA that says it is none", underCA(with(basicConstraints(false, -1))), no("CHAIN-NOTCA", "CN=Odd CA is not that of a CA"), agrees),
 		one("ca-no-constraints", "a sub-CA without basicConstraints", underCA(without(idBasicConstraints)), no("CHAIN-NOTCA", "CN=Odd CA is not that of a CA"), agrees),
@@ -209,6 +211,9 @@ func caCases() []entry {
 		one("ca-eec-spoilt", "a user certificate whose signature was changed", by(spoilt), no("CHAIN-SIGNATURE", "is not by the key of "+subName), agrees),
 		one("ca-eec-algorithms", "a user certificate with two signature algorithms", by(claiming(rsaSHA256)), broken("inner and outer signature algorithm"), agrees),
 		one("ca-eec-v1", "a user certificate of version 1", by(bare, version(0)), yes("rfc"), agrees),
+		one("ca-eec-v1-extensions", "a user certificate of version 1 with extensions, which only version 3 has", by(version(0)), yes("rfc"), agrees),
+		one("ca-eec-generalized", "GeneralizedTime where UTCTime should be", by(func(s *spec) { s.general = true }), yes("rfc"), agrees),
+		one("ca-eec-no-end", "the end that means none, 99991231235959Z", by(func(s *spec) { s.to = time.Date(9999, 12, 31, 23, 59, 59, 0, time.UTC) }), yes("rfc").until("proxy certificate"), agrees),
 		one("ca-eec-bare", "a user certificate without extensions", by(bare), yes("rfc"), agrees),
 		one("ca-eec-unknown", "a user certificate of an unknown CA", func(w *world) made {
 			return w.chain(w.below(w.eec(w.ca(nil, "/DC=org/DC=elsewhere/CN=CA"), janeName), full)...)

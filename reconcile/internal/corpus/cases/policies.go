@@ -87,6 +87,9 @@ func signingPolicyCases() []entry {
 		one("signing-sub", "a root that may not sign the sub-CA", in(func(w *world) (*dir, []*cert) {
 			return knows().anchor(w.root, "/DC=org/DC=corpus/OU=people/*").anchor(w.sub, inside), w.below(w.jane, full)
 		}), no("CHAIN-POLICY", "does not let "+rootName+" sign "+subName), differs(noPolicies)),
+		one("signing-in-root-file", "the root's file speaks for the sub-CA, which has none of its own", in(func(w *world) (*dir, []*cert) {
+			return knows().anchor(w.root).anchor(w.sub).text(hash(w.root)+".signing_policy", policy(rootName, inside)+policy(subName, inside)), w.below(w.jane, full)
+		}), no("CHAIN-POLICY", "the CA "+subName+" has no signing policy"), differs(noPolicies)),
 		one("signing-not-proxies", "proxies are not asked about", in(func(w *world) (*dir, []*cert) {
 			return knows().anchor(w.root, inside).anchor(w.sub, janeName), w.below(w.jane, full, full)
 		}), lets, agrees),

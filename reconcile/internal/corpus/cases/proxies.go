@@ -46,6 +46,8 @@ func proxyForms() []entry {
 		one("form-rfc", "an RFC 3820 proxy", under(full), yes("rfc").until("proxy certificate"), agrees),
 		one("form-rfc-three", "three RFC 3820 proxies", under(full, full, full), yes("rfc"), agrees),
 		one("form-rfc-sixteen", "sixteen RFC 3820 proxies", under(slices.Repeat([]change{full}, 16)...), yes("rfc"), agrees),
+		one("form-rfc-nineteen", "nineteen RFC 3820 proxies, with the user certificate as many as are allowed", under(slices.Repeat([]change{full}, 19)...), yes("rfc"), agrees),
+		one("form-rfc-twenty", "one more than that", under(slices.Repeat([]change{full}, 20)...), no("CHAIN-PATHLEN", "longer than 20 certificates"), differs("it allows a depth of 100")),
 		one("form-rfc-25", "25 proxies are more than anybody has", under(slices.Repeat([]change{full}, 25)...),
 			no("CHAIN-PATHLEN", "longer than 20 certificates"), differs("it allows a depth of 100")),
 		one("form-rfc-rsa", "an RSA key in a proxy", under(holding(rsaTwo())), yes("rfc"), agrees),
@@ -56,6 +58,7 @@ func proxyForms() []entry {
 		one("form-legacy-serial", "a legacy proxy with its issuer's serial number, as grid-proxy-init made them", func(w *world) made {
 			return w.chain(w.proxy(w.jane, legacy, serial(w.jane.serial...)), w.jane)
 		}, yes("legacy"), differs(onlyRFC)),
+		one("form-legacy-v1", "a legacy proxy of version 1, without extensions", under(both(legacy, bare, version(0))), yes("legacy"), differs(onlyRFC)),
 		one("form-legacy-upper", "CN=Proxy is no legacy proxy: names of proxies are compared exactly", under(both(legacy, called(cbasn1.PrintableString, "Proxy"))),
 			no("CHAIN-NOTCA", "it has no ProxyCertInfo"), agrees),
 		one("form-plain", "a proxy without ProxyCertInfo, and not of a legacy name", under(without(idCertInfo)), no("CHAIN-NOTCA", "it has no ProxyCertInfo"), agrees),
@@ -168,6 +171,9 @@ func proxyExtensions() []entry {
 
 func unknown(critical bool) ext { return ext{idUnknown, critical, []byte{5, 0}} }
 
+// noUsage is a key usage that allows nothing.
+var noUsage = ext{idKeyUsage, true, []byte{3, 1, 0}}
+
 // anyPolicy is RFC 5280 section 4.2.1.4.
 func anyPolicy(critical bool) ext {
 	return ext{idPolicies, critical, sequence(sequence(oid(2, 5, 29, 32, 0)))}
@@ -242,6 +248,10 @@ func proxyIssuers() []entry {
 		one("issuer-eec-no-signature-alone", "the same without a proxy", func(w *world) made {
 			return w.chain(w.eec(w.sub, janeName, usage(x509.KeyUsageKeyEncipherment)))
 		}, yes("eec"), agrees),
+		one("issuer-eec-empty-usage", "a user certificate whose key usage has no bit set, which signs a proxy", func(w *world) made {
+			eec := w.eec(w.sub, janeName, with(noUsage))
+			return w.chain(w.proxy(eec), eec)
+		}, no("CHAIN-PROXY", "lacks digitalSignature"), agrees),
 		one("issuer-eec-no-usage", "a user certificate without key usage", func(w *world) made {
 			eec := w.eec(w.sub, janeName, noKeyUsage)
 			return w.chain(w.proxy(eec), eec)

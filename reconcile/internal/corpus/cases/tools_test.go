@@ -227,7 +227,7 @@ func TestVOMSProxyInfo(t *testing.T) {
 	t.Parallel()
 	compareWith(t, "voms-proxy-info2", map[string][]string{
 		"for it the identity is the issuer of the file's first certificate": {
-			"form-eec", "form-rfc-three", "form-rfc-sixteen", "form-draft-two", "form-legacy-two", "policy-limited-under-full", "policy-limited-under-limited",
+			"form-eec", "form-rfc-three", "form-rfc-sixteen", "form-rfc-nineteen", "form-draft-two", "form-legacy-two", "policy-limited-under-full", "policy-limited-under-limited",
 			"policy-independent", "policy-independent-under-full", "policy-legacy-limited-under-full", "length-one", "length-largest", "length-nested",
 			"length-draft", "extension-no-usage-above", "subject-issuer-recoded", "time-outlives-proxy", "ac-above", "ac-limited-below", "ac-hides",
 			"order-reversed", "order-cas-first", "order-stranger-first", "order-stranger-bad", "order-stranger-proxy", "key-none-eec",

@@ -147,6 +147,7 @@ func acSigners() []entry {
 		one("signer-short", "the server has an RSA key of 1024 bits", server(holding(rsaShort())), does("1024 bits"), blind),
 		one("signer-short-weak", "the same where weak keys are allowed", server(holding(rsaShort())), alice, agrees, weak),
 		one("signer-no-signature", "the server's key usage lacks digitalSignature", server(usage(x509.KeyUsageKeyEncipherment)), does("lacks digitalSignature"), blind),
+		one("signer-empty-usage", "the server's key usage has no bit set", server(with(noUsage)), does("lacks digitalSignature"), blind),
 		one("signer-no-usage", "the server's certificate has no key usage", server(noKeyUsage), alice, agrees),
 		one("signer-is-ca", "the server's certificate is a CA's", server(with(basicConstraints(true, -1))), does("which is a CA certificate"), blind),
 		one("signer-critical", "the server's certificate has an unknown critical extension", server(with(unknown(true))), does("1.3.6.1.4.1.99999.1"), blind),
