@@ -158,7 +158,7 @@ func Build(at time.Time) (c *Corpus, err error) {
 		}
 	}()
 	at = at.UTC().Truncate(time.Second)
-	c = &Corpus{Files: make(map[string][]byte), Index: Index{Version: 1}}
+	c = &Corpus{Files: map[string][]byte{".gitattributes": []byte("# Line ends matter here.\n* -text\n")}, Index: Index{Version: 1}}
 	w := newWorld(at)
 	seen := make(map[string]bool)
 	for _, e := range tables() {

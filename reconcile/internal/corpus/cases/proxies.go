@@ -47,7 +47,7 @@ func proxyForms() []entry {
 		one("form-rfc-three", "three RFC 3820 proxies", under(full, full, full), yes("rfc"), agrees),
 		one("form-rfc-sixteen", "sixteen RFC 3820 proxies", under(slices.Repeat([]change{full}, 16)...), yes("rfc"), agrees),
 		one("form-rfc-nineteen", "nineteen RFC 3820 proxies, with the user certificate as many as are allowed", under(slices.Repeat([]change{full}, 19)...), yes("rfc"), agrees),
-		one("form-rfc-twenty", "one more than that", under(slices.Repeat([]change{full}, 20)...), no("CHAIN-PATHLEN", "longer than 20 certificates"), differs("it allows a depth of 100")),
+		one("form-rfc-twenty", "twenty RFC 3820 proxies, one more than are allowed", under(slices.Repeat([]change{full}, 20)...), no("CHAIN-PATHLEN", "longer than 20 certificates"), differs("it allows a depth of 100")),
 		one("form-rfc-25", "25 proxies are more than anybody has", under(slices.Repeat([]change{full}, 25)...),
 			no("CHAIN-PATHLEN", "longer than 20 certificates"), differs("it allows a depth of 100")),
 		one("form-rfc-rsa", "an RSA key in a proxy", under(holding(rsaTwo())), yes("rfc"), agrees),
