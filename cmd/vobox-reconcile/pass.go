@@ -22,6 +22,7 @@ type passFlags struct {
 	noRestart bool
 	at        string
 	lockWait  time.Duration
+	watch     bool
 }
 
 func (p *passFlags) register(cmd *cobra.Command) {
@@ -32,9 +33,13 @@ func (p *passFlags) register(cmd *cobra.Command) {
 	f.BoolVar(&p.noRestart, "no-restart", false, "restart no service now; a later pass does")
 	f.StringVar(&p.at, "at", "", "with --dry-run: plan as if it were that `time`")
 	f.DurationVar(&p.lockWait, "lock-wait", 30*time.Second, "how `long` to wait for another run to end")
+	f.BoolVar(&p.watch, "watch", false, "stay: a pass at start, on every change, and whenever one is due; the log has level info unless told otherwise")
 }
 
 func (a *app) pass(ctx context.Context, p passFlags) error {
+	if p.watch {
+		return a.watch(ctx, p)
+	}
 	if p.at != "" && !p.dryRun {
 		return usage("--at goes with --dry-run: a pass happens now")
 	}

@@ -34,6 +34,7 @@ type world struct {
 	work           func() // called when there is more to do than to look; may be nil
 	signals        bool   // a signal ends a pass in order; false: whoever calls run cancels the context
 	now            func() time.Time
+	quiet, poll    time.Duration // of --watch; zero: what package watch has
 }
 
 // An exitError ends the program with a code. Its message is empty when all is said already.
@@ -80,7 +81,7 @@ type app struct {
 func run(ctx context.Context, args []string, w world) int {
 	a := &app{world: w, log: w.stderr}
 	root := a.rootCommand()
-	root.SetArgs(append([]string{}, args...)) // nil would be those of the process
+	root.SetArgs(oldSpelling(root, append([]string{}, args...))) // nil would be those of the process
 	root.SetIn(w.stdin)
 	root.SetOut(w.stdout)
 	root.SetErr(w.stderr)
@@ -122,6 +123,7 @@ makes one pass.
 
   vobox-reconcile --dry-run   see what would be done, and why
   vobox-reconcile             do it
+  vobox-reconcile --watch     stay, and do it whenever it has to be done
   vobox-reconcile status      what is left of every credential, what comes next
 
 Exit codes: 0 all is done, 1 something failed, 2 changes are pending (only with

@@ -204,6 +204,10 @@ func TestEdits(t *testing.T) {
 		t.Errorf("%d directories are watched for one file: %q", len(got), got)
 	}
 	must(t, w.Close())
+	ended := time.Now().Add(10 * time.Second)
+	for runtime.NumGoroutine() > goroutines && time.Now().Before(ended) {
+		runtime.Gosched() // the follower has said that it is done, and is about to be
+	}
 	if now := runtime.NumGoroutine(); now > goroutines {
 		t.Errorf("%d goroutines, %d before", now, goroutines)
 	}

@@ -21,6 +21,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/fsnotify/fsnotify"
@@ -42,7 +43,7 @@ type Wake struct {
 	Cause Cause
 	Paths []string      // those of the watched paths that look different, sorted; also when something else was the cause
 	Jump  time.Duration // of Clock: how far the wall clock went ahead of the time that passed; negative: back
-	Word  string        // of Poked
+	Words []string      // of Poked: what was said, each once
 }
 
 // A Watcher waits. Its methods are for one goroutine, but for Poke. Fields are set before the first call of Wait; Quiet
@@ -52,6 +53,7 @@ type Watcher struct {
 	Poll  time.Duration // how often to look without any event; zero: 30 s
 	Leap  time.Duration // how far the wall clock may drift between two looks; zero: 5 s
 	Blind bool          // ask the system for no events
+	Beat  func()        // called at least every Poll while Wait waits, to show that it is alive; may be nil
 
 	Now     func() time.Time     // wall clock; nil: time.Now
 	Elapsed func() time.Duration // monotonic clock, which stands still while the machine sleeps; nil: that of package time
@@ -64,14 +66,17 @@ type Watcher struct {
 	known    map[string]print // as of the end of the last wait
 	armed    map[string]identity
 	interest map[string]names // by directory
-	pokes    chan string
-	drift    time.Duration // wall clock minus monotonic clock
-	polled   time.Duration // when it was last looked without an event
+	poked    chan struct{}    // of size 1: there are words
+	drift    time.Duration    // wall clock minus monotonic clock
+	polled   time.Duration    // when it was last looked without an event
+
+	mu    sync.Mutex // guards what follows
+	words []string
 }
 
 // New returns a watcher of nothing. It works without events, by polling, where the system grants none.
 func New() *Watcher {
-	w := &Watcher{known: map[string]print{}, pokes: make(chan string, 16)}
+	w := &Watcher{known: map[string]print{}, poked: make(chan struct{}, 1)}
 	begin := time.Now()
 	w.Now = time.Now
 	w.Elapsed = func() time.Duration { return time.Since(begin) }
@@ -86,12 +91,26 @@ func (w *Watcher) Close() error {
 	return w.notify.Close()
 }
 
-// Poke ends the wait, or the next one. Any goroutine may call it. Pokes are dropped while many of them wait already.
+// Poke ends the wait, or the next one, and says why in a word. Any goroutine may call it.
 func (w *Watcher) Poke(word string) {
-	select {
-	case w.pokes <- word:
-	default:
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if !slices.Contains(w.words, word) {
+		w.words = append(w.words, word)
 	}
+	select {
+	case w.poked <- struct{}{}:
+	default: // once is enough
+	}
+}
+
+// said are the words of all pokes since it was last called.
+func (w *Watcher) said() []string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	words := w.words
+	w.words = nil
+	return words
 }
 
 // Watch says what to watch from now on: absolute paths of files or directories, which need not exist; the last element
@@ -178,6 +197,9 @@ func (w *Watcher) wait(ctx context.Context, at time.Time) (Wake, map[string]prin
 		if err := ctx.Err(); err != nil {
 			return Wake{}, nil, err
 		}
+		if w.Beat != nil {
+			w.Beat()
+		}
 		if drift := w.offset(); (drift - w.drift).Abs() >= w.leap() {
 			jump := drift - w.drift
 			w.drift = drift
@@ -199,8 +221,8 @@ func (w *Watcher) wait(ctx context.Context, at time.Time) (Wake, map[string]prin
 		}
 		select {
 		case <-ctx.Done():
-		case word := <-w.pokes:
-			return Wake{Cause: Poked, Word: word}, nil, nil
+		case <-w.poked:
+			return Wake{Cause: Poked, Words: w.said()}, nil, nil
 		case e, ok := <-events:
 			if !ok {
 				w.notify, w.Blind = nil, true

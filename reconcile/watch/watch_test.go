@@ -272,17 +272,30 @@ func TestDue(t *testing.T) {
 	})
 }
 
+// Every word gets through, also when nobody waits, and once.
 func TestPoke(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := blind()
-		go func() {
-			for range 100 { // most of them are dropped
-				w.Poke("hup")
-			}
-		}()
+		beats := 0
+		w.Beat = func() { beats++ }
+		for range 100 {
+			w.Poke("reload")
+		}
+		w.Poke("renew")
 		wake, err := w.Wait(t.Context(), time.Time{})
-		if err != nil || wake.Cause != watch.Poked || wake.Word != "hup" {
+		if err != nil || wake.Cause != watch.Poked || !slices.Equal(wake.Words, []string{"reload", "renew"}) {
 			t.Errorf("%+v, %v", wake, err)
+		}
+		time.AfterFunc(10*time.Minute, func() { w.Poke("renew") })
+		wake, err = w.Wait(t.Context(), time.Time{})
+		if err != nil || wake.Cause != watch.Poked || !slices.Equal(wake.Words, []string{"renew"}) {
+			t.Errorf("%+v, %v", wake, err)
+		}
+		if wake, err = w.Wait(t.Context(), time.Now().Add(time.Hour)); err != nil || wake.Cause != watch.Due {
+			t.Errorf("%+v, %v", wake, err)
+		}
+		if beats < 20+120 {
+			t.Errorf("%d beats in 70 minutes, want one every 30 s", beats)
 		}
 	})
 }

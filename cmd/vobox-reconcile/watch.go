@@ -1,0 +1,309 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"runtime/debug"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/coreos/go-systemd/v22/daemon"
+	"github.com/rs/zerolog"
+
+	"github.com/vobox-reconcile/vobox-reconcile/config"
+	"github.com/vobox-reconcile/vobox-reconcile/reconcile"
+	"github.com/vobox-reconcile/vobox-reconcile/reconcile/plan"
+	"github.com/vobox-reconcile/vobox-reconcile/reconcile/watch"
+)
+
+// What the signals ask for.
+const (
+	wordReload = "reload" // SIGHUP
+	wordRenew  = "renew"  // SIGUSR1
+)
+
+const (
+	lockedAgain = time.Minute      // when to try again after another run has held the lock for too long
+	failedAgain = 15 * time.Minute // the most between two passes of which the first could not even be made
+)
+
+// A resident is the program in watch mode.
+type resident struct {
+	*app
+	flags    passFlags
+	log      zerolog.Logger
+	manager  *manager
+	watcher  *watch.Watcher
+	schedule watch.Schedule
+	quiet    time.Duration   // the watcher's, in peace
+	life     context.Context // of the steps in hand, which outlives that of the loop
+
+	cfg    *config.Config // the last good one
+	want   plan.Desired   // of it
+	faults string         // of the one on disk, as told
+
+	renew  bool            // all user proxies, in the next pass that happens
+	errors int             // passes in a row that could not be made
+	told   map[string]told // alerts, by id and subject
+	worked []time.Time     // when the last passes did something because another program had
+}
+
+// watch stays: a pass at start, on every change of what the configuration says or refers to, and whenever one is due.
+func (a *app) watch(ctx context.Context, p passFlags) error {
+	if err := a.residentFlags(p); err != nil {
+		return err
+	}
+	if a.logLevel == "" {
+		a.logLevel = "info"
+	}
+	path, err := filepath.Abs(a.configPath())
+	if err != nil {
+		return fmt.Errorf("finding the configuration: %w", err)
+	}
+	a.config = path
+	r := &resident{app: a, flags: p, log: a.logger(), watcher: watch.New(), told: map[string]told{}}
+	defer r.watcher.Close()
+	r.manager = newManager(r.log)
+	defer r.manager.close()
+	r.watcher.Beat = func() { r.manager.alive(idleBudget) }
+	r.watcher.Quiet, r.watcher.Poll, r.quiet = a.quiet, a.poll, a.quiet
+	ctx, release := r.listen(ctx)
+	defer release()
+
+	r.watcher.Watch(configFiles(path))
+	if err := r.load(); err != nil {
+		return err // nothing to fall back on
+	}
+	if err := checkInvoker(r.want); err != nil {
+		return err
+	}
+	r.watcher.Watch(referred(path, r.cfg, r.want, a.getenv("X509_USER_PROXY")))
+	r.log.Info().Str("config", path).Str("version", versionString()).Msg("watching")
+	if n, why := r.watcher.Slow(); n > 0 {
+		r.log.Warn().Err(why).Int("directories", n).Msg("changes are found by looking every half minute only")
+	}
+	r.manager.say(daemon.SdNotifyReady)
+	return r.live(ctx)
+}
+
+// residentFlags refuses flags that are for one pass.
+func (a *app) residentFlags(p passFlags) error {
+	switch {
+	case p.dryRun:
+		return usage("--watch and --dry-run exclude each other")
+	case p.at != "":
+		return usage("--at goes with --dry-run: --watch happens now")
+	case len(p.force) > 0:
+		return usage("--force is for one pass: send SIGUSR1 to have --watch renew all user proxies, or run vobox-reconcile --force beside it")
+	case a.output != "text":
+		return usage("--watch prints no results, it logs them: --log-format json")
+	}
+	return nil
+}
+
+// listen turns signals into what they ask for. The context it returns ends at the first SIGTERM or SIGINT; the steps in
+// hand are given up at the second.
+func (r *resident) listen(ctx context.Context) (context.Context, func()) {
+	ctx, stopping := context.WithCancel(ctx)
+	life, giveUp := context.WithCancel(context.WithoutCancel(ctx))
+	r.life = life
+	caught, done := make(chan os.Signal, 8), make(chan struct{})
+	if r.signals {
+		signal.Notify(caught, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGUSR1)
+	}
+	go func() {
+		for {
+			select {
+			case <-done:
+				return
+			case s := <-caught:
+				r.caught(s, ctx, stopping, giveUp)
+			}
+		}
+	}()
+	return ctx, func() {
+		signal.Stop(caught)
+		close(done)
+		stopping()
+		giveUp()
+	}
+}
+
+func (r *resident) caught(s os.Signal, ctx context.Context, stopping, giveUp func()) {
+	log := r.log.Info().Stringer("signal", s)
+	switch {
+	case s == syscall.SIGHUP:
+		log.Msg("reading the configuration")
+		r.watcher.Poke(wordReload)
+	case s == syscall.SIGUSR1:
+		log.Msg("renewing all user proxies")
+		r.watcher.Poke(wordRenew)
+	case ctx.Err() == nil:
+		log.Msg("stopping when the step in hand is done; a second signal gives it up")
+		r.manager.say(daemon.SdNotifyStopping)
+		stopping()
+	default:
+		log.Msg("giving up the step in hand")
+		giveUp()
+	}
+}
+
+// live makes one pass after the other until it is told to stop, which is no failure.
+func (r *resident) live(ctx context.Context) error {
+	var wake watch.Wake
+	for {
+		r.manager.alive(r.budget())
+		next := r.round(ctx, wake)
+		if ctx.Err() != nil {
+			break
+		}
+		r.manager.alive(idleBudget)
+		r.manager.say("STATUS=" + r.status(next))
+		var err error
+		if wake, err = r.watcher.Wait(ctx, next); err != nil {
+			break
+		}
+		r.woken(wake)
+	}
+	r.log.Info().Msg("stopped")
+	return nil
+}
+
+func (r *resident) woken(w watch.Wake) {
+	e := r.log.Debug()
+	if w.Cause == watch.Clock || w.Cause == watch.Lost {
+		e = r.log.Info()
+	}
+	e.Str("cause", string(w.Cause)).Strs("paths", w.Paths).Strs("words", w.Words).Dur("jump", w.Jump).Msg("woken")
+}
+
+// round reads the configuration again and makes a pass. It returns when to make the next one, whatever happens in this.
+func (r *resident) round(ctx context.Context, wake watch.Wake) (next time.Time) {
+	defer func() {
+		if p := recover(); p != nil {
+			r.log.Error().Str("panic", fmt.Sprint(p)).Str("stack", string(debug.Stack())).Msg("the pass fell over, which is an error in this program")
+			next = r.again()
+		}
+	}()
+	r.renew = r.renew || slices.Contains(wake.Words, wordRenew)
+	r.reload(slices.Contains(wake.Words, wordReload))
+	r.schedule.Interval = r.cfg.Watch.Interval
+	report, err := r.onePass(ctx)
+	switch {
+	case ctx.Err() != nil && err != nil:
+		return time.Time{}
+	case errors.Is(err, reconcile.ErrLocked):
+		r.log.Warn().Err(err).Msg("the pass has to wait")
+		return r.schedule.Next(r.now(), r.now().Add(lockedAgain))
+	case err != nil:
+		r.log.Error().Err(err).Msg("the pass could not be made")
+		return r.again()
+	}
+	r.errors = 0
+	r.tell(report)
+	r.peace(wake, report)
+	return r.schedule.Next(r.now(), report.NextLook)
+}
+
+// again is when to try after something that should not happen: soon, and then less and less often.
+func (r *resident) again() time.Time {
+	r.errors++
+	wait := min(time.Minute<<min(r.errors-1, 10), failedAgain)
+	return r.schedule.Next(r.now(), r.now().Add(wait))
+}
+
+// load takes over the configuration on disk, if it is good.
+func (r *resident) load() error {
+	cfg, err := r.app.load()
+	if err != nil {
+		return err
+	}
+	want := cfg.Desired()
+	if _, err := options(want, r.flags); err != nil {
+		return err
+	}
+	r.cfg, r.want = cfg, want
+	return nil
+}
+
+// reload is load with something to fall back on: the last good configuration stays in force, and the faults of the new
+// one are told once.
+func (r *resident) reload(asked bool) {
+	if asked {
+		r.manager.reloading()
+		defer r.manager.say(daemon.SdNotifyReady)
+	}
+	err := r.load()
+	switch {
+	case err == nil && r.faults != "":
+		r.faults = ""
+		r.log.Info().Str("config", r.config).Msg("the configuration is good again, and in force")
+	case err == nil && asked:
+		r.log.Info().Str("config", r.config).Msg("the configuration is in force")
+	case err != nil && (err.Error() != r.faults || asked):
+		r.faults = err.Error()
+		for line := range strings.Lines(r.faults) {
+			r.log.Error().Str("alert", alertConfig).Msg(strings.TrimSuffix(line, "\n"))
+		}
+		r.log.Error().Str("alert", alertConfig).Msg("the configuration is not used; the last good one stays in force until it is mended")
+	}
+	r.watcher.Watch(referred(r.config, r.cfg, r.want, r.getenv("X509_USER_PROXY")))
+}
+
+// onePass is a pass under the lock.
+func (r *resident) onePass(ctx context.Context) (*reconcile.Report, error) {
+	opts, err := options(r.want, r.flags)
+	if err != nil {
+		return nil, err
+	}
+	if err := checkInvoker(r.want); err != nil {
+		return nil, err
+	}
+	engine, err := r.engine(r.cfg, r.want, r.now)
+	if err != nil {
+		return nil, err
+	}
+	engine.Issuer = patientIssuer{engine.Issuer, r.life}
+	engine.Services = patientServices{engine.Services, r.life}
+	engine.Progress = func(plan.Step, *reconcile.Outcome) { r.beginWork() }
+	unlock, err := r.takeTurn(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer unlock()
+	if r.renew {
+		opts.Force = r.userProxies()
+	}
+	report, err := engine.Pass(ctx, r.want, opts)
+	if err == nil {
+		r.renew = false
+	}
+	return report, err
+}
+
+// takeTurn takes the lock. A run of cron's may hold it for a while.
+func (r *resident) takeTurn(ctx context.Context) (unlock func(), err error) {
+	unlock, err = reconcile.Lock(ctx, r.want, 0)
+	if !errors.Is(err, reconcile.ErrLocked) {
+		return unlock, err
+	}
+	r.log.Info().Str("most", plan.Span(r.flags.lockWait)).Msg("another run is under way, waiting for it")
+	return reconcile.Lock(ctx, r.want, r.flags.lockWait)
+}
+
+// userProxies are the names of those that are looked after.
+func (r *resident) userProxies() []string {
+	var names []string
+	for _, c := range r.want.Credentials {
+		if c.Kind == plan.User && !c.Observe && (len(r.flags.only) == 0 || slices.Contains(r.flags.only, c.Name)) {
+			names = append(names, c.Name)
+		}
+	}
+	return names
+}
