@@ -46,6 +46,21 @@ var (
 	rsaShort = sync.OnceValue(func() *key { return newKey(must(rsa.GenerateKey(rand.Reader, 1024))) })
 )
 
+// rsa512 is what GT2's grid-proxy-init made. crypto/rsa makes and uses no such key any more.
+func rsa512() *key {
+	e := big.NewInt(65537)
+	for {
+		p, q := must(rand.Prime(rand.Reader, 256)), must(rand.Prime(rand.Reader, 256))
+		one := big.NewInt(1)
+		phi := new(big.Int).Mul(new(big.Int).Sub(p, one), new(big.Int).Sub(q, one))
+		d := new(big.Int).ModInverse(e, phi)
+		if d == nil || p.Cmp(q) == 0 {
+			continue
+		}
+		return newKey(&rsa.PrivateKey{PublicKey: rsa.PublicKey{N: new(big.Int).Mul(p, q), E: 65537}, D: d, Primes: []*big.Int{p, q}})
+	}
+}
+
 // rsaOf is a public key of that many bits that nobody can sign with: its modulus is a random number.
 func rsaOf(bits int) *key {
 	n := must(rand.Int(rand.Reader, new(big.Int).Lsh(big.NewInt(1), uint(bits-1))))

@@ -338,6 +338,8 @@ func strengthCases() []entry {
 		one("strength-pss", "RSASSA-PSS", rsaCA(rsaPSS), yes("rfc"), agrees),
 		one("strength-proxy-1024", "a proxy with an RSA key of 1024 bits", under(holding(rsaShort())), bits("1024"), differs(noStrength)),
 		one("strength-proxy-1024-weak", "the same where weak keys are allowed", under(holding(rsaShort())), yes("rfc"), agrees, weak),
+		one("strength-proxy-512", "a proxy with an RSA key of 512 bits, as grid-proxy-init made them once", under(holding(rsa512())), bits("512"), differs(noStrength)),
+		one("strength-proxy-512-weak", "the same where weak keys are allowed", under(holding(rsa512())), yes("rfc"), agrees, weak),
 		one("strength-eec-1024", "a user certificate with an RSA key of 1024 bits", by(holding(rsaShort())), bits("1024"), differs(noStrength)),
 		one("strength-eec-1024-weak", "the same where weak keys are allowed", by(holding(rsaShort())), yes("rfc"), agrees, weak),
 		one("strength-ca-1024", "a sub-CA with an RSA key of 1024 bits", underCA(holding(rsaShort())), bits("1024"), differs(noStrength)),
