@@ -40,7 +40,7 @@ func TestText(t *testing.T) {
 	}
 	b.golden("dry-run-nothing.txt", b.must(0, "--dry-run").stdout)
 	b.golden("status.txt", b.must(0, "status").stdout)
-	b.golden("inspect.txt", b.must(0, "inspect", b.userProxy()).stdout)
+	b.golden("inspect.txt", withoutNumbers(b.must(0, "inspect", b.userProxy()).stdout))
 	wide("80")
 	b.golden("status-80.txt", b.must(0, "status").stdout)
 	b.golden("status-rehearsal-80.txt", b.must(1, "status", "--at", "2026-11-25T00:00Z").stdout)

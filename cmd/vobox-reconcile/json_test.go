@@ -158,6 +158,7 @@ var (
 			"attributes": list(object(map[string]shape{"name": text, "value": text, "qualifier": text})),
 			"verified":   aBool, "fault": aString, "uri": text,
 		})),
+		"findings?": list(object(map[string]shape{"id": text, "message": text, "remedy": text})),
 	})))
 )
 

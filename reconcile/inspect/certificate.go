@@ -1,0 +1,81 @@
+package inspect
+
+import (
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/rsa"
+	"crypto/x509"
+	"strings"
+
+	"github.com/vobox-reconcile/vobox-reconcile/reconcile/dn"
+	"github.com/vobox-reconcile/vobox-reconcile/reconcile/proxycert"
+)
+
+// A Certificate is one of a chain.
+type Certificate struct {
+	*x509.Certificate
+	Subject, Issuer string         // slash form
+	Type            proxycert.Type // what it is or, with a Malformed extension, what it claims to be
+	Malformed       string         // why its ProxyCertInfo cannot be read; empty: it can, or there is none
+	Limited         bool           // a limited proxy
+	KeyType         string         // "rsa", "ec", "ed25519" or, for other algorithms, what crypto/x509 calls them
+	KeyBits         int            // of the modulus or the curve; 0: unknown
+	PathLen         *int           // how many proxies may be below; nil: as many as it takes, or no proxy
+	Policy          string         // of proxies: one of the constants, or the language as a dotted OID; else empty
+}
+
+// Values of Certificate.Policy (RFC 3820 section 3.8.2; limited is Globus').
+const (
+	PolicyAny         = "anyLanguage"
+	PolicyInheritAll  = "inheritAll"
+	PolicyIndependent = "independent"
+	PolicyLimited     = "limited"
+)
+
+func describeCertificate(c *x509.Certificate) Certificate {
+	d := Certificate{Certificate: c, Subject: dn.MustFromDER(c.RawSubject).String(), Issuer: dn.MustFromDER(c.RawIssuer).String()}
+	d.KeyType, d.KeyBits = publicKey(c)
+	info, err := proxycert.Classify(c)
+	d.Type, d.Limited = info.Type, info.Limited
+	switch {
+	case err != nil:
+		d.Malformed = oneLine(err)
+	case info.CertInfo != nil:
+		d.PathLen, d.Policy = info.CertInfo.PathLen, policyName(info.CertInfo)
+	case info.IsProxy() && info.Limited:
+		d.Policy = PolicyLimited
+	case info.IsProxy():
+		d.Policy = PolicyInheritAll
+	}
+	return d
+}
+
+func policyName(i *proxycert.CertInfo) string {
+	switch l := i.Language; {
+	case l.Equal(proxycert.LanguageAny):
+		return PolicyAny
+	case l.Equal(proxycert.LanguageInheritAll):
+		return PolicyInheritAll
+	case l.Equal(proxycert.LanguageIndependent):
+		return PolicyIndependent
+	case l.Equal(proxycert.LanguageLimited):
+		return PolicyLimited
+	default:
+		return l.String()
+	}
+}
+
+func publicKey(c *x509.Certificate) (kind string, bits int) {
+	switch k := c.PublicKey.(type) {
+	case *rsa.PublicKey:
+		return "rsa", k.N.BitLen()
+	case *ecdsa.PublicKey:
+		return "ec", k.Curve.Params().BitSize
+	case ed25519.PublicKey:
+		return "ed25519", 256
+	}
+	return strings.ToLower(c.PublicKeyAlgorithm.String()), 0
+}
+
+// oneLine is an error's text as one line: errors.Join puts line ends in.
+func oneLine(err error) string { return strings.ReplaceAll(err.Error(), "\n", "; ") }

@@ -1,0 +1,270 @@
+// Package inspect describes proxy files: what is in them, and whether they verify.
+//
+// [Describe] takes a file's bytes and says everything that voms-proxy-info -all, grid-proxy-info and openssl x509 know of
+// them, as data; [File] reads the file first and looks at its owner and mode as well; [Walk] names the files below a
+// directory. Nothing is ever printed, and whatever the bytes are, a Report comes out: what a file lacks is its Fault.
+//
+// Strings of a Report come from files that anybody may have written. Distinguished names are in OpenSSL's slash form, which
+// is plain ASCII; all others, faults too, must be made printable before a terminal sees them.
+package inspect
+
+import (
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/vobox-reconcile/vobox-reconcile/reconcile/attrcert"
+	"github.com/vobox-reconcile/vobox-reconcile/reconcile/credfile"
+	"github.com/vobox-reconcile/vobox-reconcile/reconcile/proxycert"
+	"github.com/vobox-reconcile/vobox-reconcile/reconcile/trust"
+)
+
+// A State is what a file is good for, in the words of the command's JSON.
+type State string
+
+// States of files.
+const (
+	OK      State = "ok"      // it verifies
+	Expired State = "expired" // something that it needs has ended, whatever else is wrong
+	Missing State = "missing" // there is no such file
+	Invalid State = "invalid" // Fault says why
+)
+
+// A KeyState says which private key is in a file.
+type KeyState string
+
+// States of private keys.
+const (
+	NoKey        KeyState = ""
+	KeyPlain     KeyState = "plain"     // in the clear, as in every proxy file; it belongs to the leaf
+	KeyOther     KeyState = "other"     // in the clear, and belongs to none of the certificates
+	KeyEncrypted KeyState = "encrypted" // under a passphrase: which certificate it belongs to cannot be told
+)
+
+// A Report is what there is to know of one file.
+type Report struct {
+	Path   string // as it was named; "-" for standard input
+	State  State
+	Fault  string   // why it does not verify, in one line; empty: it does
+	Faults []string // certificates in it that cannot be read
+	Key    KeyState
+
+	// Chain is leaf first, up to and with the end-entity certificate; where no chain can be told, all certificates in
+	// the order of the file. It is empty when no certificate could be read, and then the fields below are zero.
+	Chain    []Certificate
+	Identity string // subject of the EEC, or of an independent proxy, which inherits none (RFC 3820 section 3.8.2)
+	Limited  bool   // a proxy of the chain is a limited one
+
+	ACs   []AC
+	VO    string   // of the first AC that verified, in a chain that did
+	FQANs []string // of all such, short form
+
+	NotBefore    time.Time // latest beginning in the chain
+	NotAfter     time.Time // earliest end in the chain
+	ACNotAfter   time.Time // earliest end of an AC; zero: there is none
+	EffectiveEnd time.Time // earliest of these and of whatever verified them: CAs, and the signers of ACs
+	EndsWith     string    // words for what ends then, for instance "the user certificate /DC=…"; may be empty
+
+	Findings []credfile.Finding // about owner, mode and directories; only of real files
+}
+
+// Verified reports whether everything about the file is as it must be.
+func (r *Report) Verified() bool { return r.Fault == "" }
+
+// Leaf returns the first certificate, or nil.
+func (r *Report) Leaf() *Certificate {
+	if len(r.Chain) == 0 {
+		return nil
+	}
+	return &r.Chain[0]
+}
+
+// An AC is an attribute certificate and whether it is genuine.
+type AC struct {
+	*attrcert.AC
+	Fault string // why it does not count; empty: it verifies
+}
+
+// Describe says what is in a file and whether it verifies as of now.
+func Describe(data []byte, store *trust.Store, now time.Time) *Report {
+	r := new(Report)
+	file, err := credfile.ParseAll(data)
+	if file.PKCS12() {
+		err = openContainer(file)
+	}
+	for _, f := range file.Faults {
+		r.Faults = append(r.Faults, f.Error())
+	}
+	switch {
+	case file.Key != nil:
+		r.Key = KeyOther
+	case file.Encrypted:
+		r.Key = KeyEncrypted
+	}
+	if err == nil && len(file.Certificates) == 0 {
+		err = errors.Join(file.Faults...)
+		if err == nil {
+			err = credfile.ErrNoCertificate
+		}
+	}
+	if len(file.Certificates) > 0 {
+		d := describer{Report: r, store: store, now: now, end: end{}}
+		d.chain(file, err)
+		d.attributes()
+		r.EffectiveEnd, r.EndsWith = d.end.at, d.end.with
+	} else if err != nil {
+		r.fail(err)
+	}
+	r.State = r.state(now)
+	return r
+}
+
+// openContainer opens a PKCS#12 file that needs no passphrase.
+func openContainer(file *credfile.File) error {
+	err := file.Open(nil)
+	if errors.Is(err, credfile.ErrEncrypted) {
+		return errors.New("a PKCS#12 file under a passphrase, which no grid program reads; take the certificate out with " +
+			"openssl pkcs12 -in FILE -clcerts -nokeys")
+	}
+	return err
+}
+
+func (r *Report) fail(err error) {
+	if r.Fault == "" {
+		r.Fault = oneLine(err)
+	}
+}
+
+func (r *Report) state(now time.Time) State {
+	switch {
+	case !r.EffectiveEnd.IsZero() && !now.Before(r.EffectiveEnd):
+		return Expired
+	case r.Fault == "":
+		return OK
+	}
+	return Invalid
+}
+
+// A describer fills in a Report.
+type describer struct {
+	*Report
+	store *trust.Store
+	now   time.Time
+	eec   *x509.Certificate // nil: the chain has none
+	good  bool              // the chain verifies
+	end   end
+}
+
+// An end is the earliest of several.
+type end struct {
+	at   time.Time
+	with string
+}
+
+func (e *end) and(at time.Time, with string) {
+	if e.at.IsZero() || at.Before(e.at) {
+		e.at, e.with = at, with
+	}
+}
+
+// chain describes the certificates and verifies them. A file of certificates alone is no faulty proxy: only proxies have to
+// have their key with them.
+func (d *describer) chain(file *credfile.File, fault error) {
+	certs, sorted := file.Certificates, file.Certificates
+	cred, err := file.Credential()
+	switch {
+	case err == nil:
+		sorted, d.Key = cred.Chain, KeyPlain
+		// Whose key it is, is the leaf, wherever it stands.
+		certs = append([]*x509.Certificate{cred.Leaf()}, certs...)
+	default:
+		if chain, err := proxycert.SortChain(certs, nil); err == nil {
+			sorted = chain
+		}
+		if info, _ := proxycert.Classify(sorted[0]); file.Key != nil || info.IsProxy() {
+			fault = errors.Join(fault, err)
+		}
+	}
+	verify := d.store.VerifyChain
+	if cred != nil {
+		verify = d.store.VerifyPeer
+	}
+	res, err := verify(certs, d.now)
+	if err == nil {
+		d.good, sorted = true, res.Chain
+	}
+	if fault == nil {
+		fault = err
+	}
+	d.certificates(sorted)
+	if d.good {
+		d.end.and(res.EffectiveEnd, res.EndsWith)
+	}
+	if fault != nil {
+		d.fail(fault)
+	}
+}
+
+func (d *describer) certificates(chain []*x509.Certificate) {
+	c := &proxycert.Credential{Chain: chain}
+	d.eec, d.NotBefore, d.NotAfter = c.EEC(), c.NotBefore(), c.NotAfter()
+	d.end.and(d.NotAfter, "")
+	for _, cert := range chain {
+		d.Chain = append(d.Chain, describeCertificate(cert))
+	}
+	d.Identity, d.Limited = c.Identity().String(), c.Limited()
+	for i := range d.Chain {
+		if d.Chain[i].Policy == PolicyIndependent {
+			d.Identity = d.Chain[i].Subject
+			break
+		}
+	}
+}
+
+// attributes adds the attribute certificates. One that does not verify does not count as attributes, and the file does not
+// verify; nor do attributes count in a chain that does not.
+func (d *describer) attributes() {
+	chain := make([]*x509.Certificate, len(d.Chain))
+	for i := range d.Chain {
+		chain[i] = d.Chain[i].Certificate
+	}
+	acs, err := attrcert.FromChain(chain)
+	if err != nil {
+		d.fail(fmt.Errorf("the attribute certificates cannot be read: %w", err))
+	}
+	for _, ac := range acs {
+		a := AC{AC: ac}
+		end, with := ac.NotAfter, "the attribute certificate of "+ac.VO
+		res, err := d.verifyAC(ac)
+		if err != nil {
+			a.Fault = oneLine(err)
+			d.fail(fmt.Errorf("attribute certificate of VO %s: %w", ac.VO, err))
+		} else {
+			end, with = res.EffectiveEnd, res.EndsWith
+			if d.good {
+				d.count(ac)
+			}
+		}
+		if d.ACNotAfter.IsZero() || ac.NotAfter.Before(d.ACNotAfter) {
+			d.ACNotAfter = ac.NotAfter
+		}
+		d.end.and(end, with)
+		d.ACs = append(d.ACs, a)
+	}
+}
+
+// count takes over what an AC says.
+func (d *describer) count(ac *attrcert.AC) {
+	if d.VO == "" {
+		d.VO = ac.VO
+	}
+	d.FQANs = append(d.FQANs, ac.FQANs...)
+}
+
+func (d *describer) verifyAC(ac *attrcert.AC) (*trust.ACResult, error) {
+	if d.eec == nil {
+		return nil, errors.New("the end-entity certificate it is about is not in the file")
+	}
+	return d.store.VerifyAC(ac, d.eec, d.now)
+}
