@@ -308,6 +308,22 @@ func signMD5(t *testing.T, e *entity, key crypto.Signer) *entity {
 	return &entity{cert, e.key}
 }
 
+// TestTwoCAs: the user's certificate of the CA before lasts longer than that of the present one, for the same name and key.
+func TestTwoCAs(t *testing.T) {
+	g := newGrid(t)
+	jane := newEEC(t, janeName, g.sub)
+	template := *jane.cert
+	template.NotAfter, template.AuthorityKeyId = template.NotAfter.Add(time.Hour), nil
+	before := sign(t, &template, newCA(t, "/O=Elsewhere/CN=CA", nil), jane.key)
+	chain := certs(newProxy(t, jane, proxyKind{}), before, jane)
+	r, err := g.store.VerifyChain(chain, now)
+	if err != nil || !r.Chain[1].Equal(jane.cert) {
+		t.Errorf("got %+v, %v", r, err)
+	}
+	_, err = g.store.VerifyChain(chain[:2], now)
+	wantError(t, err, trust.IDNoAnchor, "/O=Elsewhere/CN=CA")
+}
+
 // TestSelfSignedUser has a user certificate that nobody issued, in the file alone and in the trust directory as well.
 func TestSelfSignedUser(t *testing.T) {
 	g := newGrid(t)

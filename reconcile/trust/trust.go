@@ -24,6 +24,7 @@
 package trust
 
 import (
+	"bytes"
 	"crypto/x509"
 	"fmt"
 	"sync"
@@ -108,8 +109,8 @@ func (s *Store) verify(pool pool, leaf *node, now time.Time) (*Result, error) {
 	if err := s.checkProxies(chain, now); err != nil {
 		return nil, err
 	}
-	path := &path{store: s, pool: pool, now: now}
-	if err := path.build(chain[len(chain)-1]); err != nil {
+	path, err := s.pathAbove(pool, chain, now)
+	if err != nil {
 		return nil, err
 	}
 	r := &Result{
@@ -118,6 +119,32 @@ func (s *Store) verify(pool pool, leaf *node, now time.Time) (*Result, error) {
 	}
 	r.EffectiveEnd, r.EndsWith = earliestEnd(append(chain[:len(chain):len(chain)], path.anchors...))
 	return r, nil
+}
+
+// pathAbove finds the path of the chain's EEC. If that fails it puts in its place another certificate for the same name and
+// key, which has signed the proxy as well: some users have one by the CA of before and one by the present CA.
+func (s *Store) pathAbove(pool pool, chain []*node, now time.Time) (*path, error) {
+	last := len(chain) - 1
+	first := &path{store: s, pool: pool, now: now}
+	err := first.build(chain[last])
+	if err == nil || last == 0 {
+		return first, err
+	}
+	for _, n := range pool {
+		if n == chain[last] || n.subjectKey != chain[last].subjectKey || !bytes.Equal(n.cert.RawSubjectPublicKeyInfo, chain[last].cert.RawSubjectPublicKeyInfo) {
+			continue
+		}
+		if n.info.Type != proxycert.EEC || s.checkProxies(append(chain[:last:last], n), now) != nil {
+			continue
+		}
+		other := &path{store: s, pool: pool, now: now, tries: first.tries}
+		if other.build(n) == nil {
+			chain[last] = n
+			return other, nil
+		}
+		first.tries = other.tries
+	}
+	return nil, err
 }
 
 // identity is the subject of the EEC. An independent proxy inherits no identity (RFC 3820 section 3.8.2), and GSI names it
