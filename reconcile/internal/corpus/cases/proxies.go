@@ -286,6 +286,10 @@ func proxyIssuers() []entry {
 		one("issuer-rekeyed", "an old user certificate of the same name, with another key", func(w *world) made {
 			return w.chain(w.proxy(w.jane), w.eec(w.sub, janeName), w.jane)
 		}, yes("rfc"), differs("it takes the first of that name")),
+		one("issuer-two-cas", "user certificates of one name and key by two CAs, and the one that lasts longer is by an unknown CA", func(w *world) made {
+			other := w.eec(w.ca(nil, "/DC=org/DC=elsewhere/CN=CA"), janeName, holding(w.jane.key), valid(0, 100*day))
+			return w.chain(w.proxy(w.jane), other, w.jane)
+		}, yes("rfc"), differs("it takes the first of that name")),
 		one("issuer-itself", "a proxy that is its own issuer", func(w *world) made {
 			p := w.proxy(w.jane, holding(rsaTwo()), signedBy(rsaTwo()), subject(w.jane.subject))
 			return w.chain(p)
