@@ -48,10 +48,11 @@ type resident struct {
 	want   plan.Desired   // of it
 	faults string         // of the one on disk, as told
 
-	renew  bool            // all user proxies, in the next pass that happens
-	errors int             // passes in a row that could not be made
-	told   map[string]told // alerts, by id and subject
-	worked []time.Time     // when the last passes did something because another program had
+	renew  bool              // all user proxies, in the next pass that happens
+	last   *reconcile.Report // of the last pass
+	errors int               // passes in a row that could not be made
+	told   map[string]told   // alerts, by id and subject
+	worked []time.Time       // when the last passes did something because another program had
 }
 
 // watch stays: a pass at start, on every change of what the configuration says or refers to, and whenever one is due.
@@ -157,9 +158,12 @@ func (r *resident) caught(s os.Signal, ctx context.Context, stopping, giveUp fun
 // live makes one pass after the other until it is told to stop, which is no failure.
 func (r *resident) live(ctx context.Context) error {
 	var wake watch.Wake
+	var next time.Time
 	for {
 		r.manager.alive(r.budget())
-		next := r.round(ctx, wake)
+		if !r.ours(wake) || !r.now().Before(next) {
+			next = r.round(ctx, wake)
+		}
 		if ctx.Err() != nil {
 			break
 		}
@@ -181,6 +185,35 @@ func (r *resident) woken(w watch.Wake) {
 		e = r.log.Info()
 	}
 	e.Str("cause", string(w.Cause)).Strs("paths", w.Paths).Strs("words", w.Words).Dur("jump", w.Jump).Msg("woken")
+}
+
+// ours reports whether what woke it is what the last pass has written itself, and nothing is left to do but what has just
+// failed. That is tried again in time, and not at once: servers should not be asked twice because a file was written.
+func (r *resident) ours(w watch.Wake) bool {
+	if w.Cause != watch.Changed || r.last == nil || !r.last.Failed() || r.renew {
+		return false
+	}
+	kept := written(r.want)
+	if slices.ContainsFunc(w.Paths, func(p string) bool { return !slices.Contains(kept, p) }) {
+		return false
+	}
+	engine, err := r.engine(r.cfg, r.want, r.now)
+	if err != nil {
+		return false
+	}
+	opts, err := options(r.want, r.flags)
+	if err != nil {
+		return false
+	}
+	steps := plan.Compute(r.want, engine.Observe(r.want), r.now(), opts).Steps
+	return !slices.ContainsFunc(steps, func(s plan.Step) bool { return !r.failed(s) })
+}
+
+// failed reports whether the last pass has not succeeded with a step for the same reason.
+func (r *resident) failed(s plan.Step) bool {
+	return slices.ContainsFunc(r.last.Outcomes, func(o reconcile.Outcome) bool {
+		return o.Result != reconcile.Done && o.Step.ID == s.ID && o.Step.Reason == s.Reason
+	})
 }
 
 // round reads the configuration again and makes a pass. It returns when to make the next one, whatever happens in this.
@@ -205,7 +238,7 @@ func (r *resident) round(ctx context.Context, wake watch.Wake) (next time.Time) 
 		r.log.Error().Err(err).Msg("the pass could not be made")
 		return r.again()
 	}
-	r.errors = 0
+	r.errors, r.last = 0, report
 	r.tell(report)
 	r.peace(wake, report)
 	return r.schedule.Next(r.now(), report.NextLook)

@@ -21,8 +21,6 @@ func referred(path string, cfg *config.Config, want plan.Desired, loginProxy str
 		paths = append(paths, loginProxy)
 	}
 	for _, c := range want.Credentials {
-		paths = append(paths, c.Path)
-		paths = append(paths, c.Links...)
 		if c.VO != "" {
 			paths = append(paths, filepath.Join(cfg.Trust.VOMSDir, c.VO))
 		}
@@ -33,10 +31,20 @@ func referred(path string, cfg *config.Config, want plan.Desired, loginProxy str
 			paths = append(paths, cert.Cert, cert.Key, cert.PassphraseFile)
 		}
 	}
+	return absolute(append(paths, written(want)...))
+}
+
+// written are the paths that passes write to.
+func written(want plan.Desired) []string {
+	var paths []string
+	for _, c := range want.Credentials {
+		paths = append(paths, c.Path)
+		paths = append(paths, c.Links...)
+	}
 	for _, f := range want.EnvFiles {
 		paths = append(paths, f.Path)
 	}
-	return absolute(paths)
+	return paths
 }
 
 // absolute leaves out what is not given.
