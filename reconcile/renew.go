@@ -54,7 +54,7 @@ func (r *run) renewStep(s plan.Step) error {
 		switch {
 		case why == "":
 			return r.put(s, want, issued, st, old)
-		case tries == 0 && st.Fault == "" && st.EffectiveEnd.Equal(old.EffectiveEnd) && !issued.Short():
+		case tries == 0 && st.Fault == "" && st.EffectiveEnd.Equal(old.EffectiveEnd) && !issued.Bound():
 			// The one in place was made in this very second, and certificates count in seconds.
 			if err := r.pause(); err != nil {
 				return err

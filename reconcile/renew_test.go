@@ -79,6 +79,15 @@ func TestNoOldProxy(t *testing.T) {
 	}
 }
 
+// Forced twice within a second, the second waits for the next one, since certificates count in seconds: also where the
+// VOMS server gives less than was asked.
+func TestForcedTwiceInASecond(t *testing.T) {
+	b := newBox(t, gridtest.SiteOptions{MaxAC: 24 * time.Hour})
+	mustResults(t, b.pass(t, plan.Options{}), b.all()...)
+	b.Issuer = &betterFile{Issuer: b.Issuer, put: func() { b.clock.pass(time.Second) }}
+	mustResults(t, b.pass(t, plan.Options{Force: []string{"lcgadmin"}}), "renew/proxy/lcgadmin done")
+}
+
 // Each of these leaves the old proxy byte for byte as it was, and is reported with its id.
 func TestNeverWorse(t *testing.T) {
 	b := newBox(t, gridtest.SiteOptions{})

@@ -49,9 +49,10 @@ type Issued struct {
 	Warnings   []string              // texts of the servers
 }
 
-// Short reports whether a server gave less than was asked.
-func (i *Issued) Short() bool {
-	return i.Grant.Proxy.Limit != plan.LimitNone || i.Grant.AC.Limit != plan.LimitNone
+// Bound reports whether the credential ends when the stored one, or the certificate behind it, ends: another one would not
+// last longer.
+func (i *Issued) Bound() bool {
+	return i.Grant.Proxy.Limit == plan.LimitEnd || i.Grant.Proxy.Limit == plan.LimitCert
 }
 
 // Issue obtains the credential that want describes. It verifies nothing but that the pieces fit: whether the result is

@@ -165,7 +165,7 @@ func (c *computer) explainGrant(a *Alert, gave string, cred Credential, st Crede
 		a.ID, a.Where = "VO-ACSHORT", "VO manager"
 		a.Message = fmt.Sprintf("%s: the VOMS server %s allows no longer attribute certificates", gave, g.ACServer)
 		a.Remedy = fmt.Sprintf("ask the VO manager of %s to raise the maximum to %s, or set CE_PROXYTHRESHOLD below %d seconds in CE.env",
-			cred.VO, Span(g.Asked), int(Threshold(cred, g)/time.Second))
+			cred.VO, Span(g.Asked), int(scaled(cred, share.Granted)/time.Second))
 	case LimitSigner:
 		a.ID, a.Where = "VO-SIGNER", "VO manager"
 		a.Message = fmt.Sprintf("%s: %s ends on %s", gave, st.EndsWith, Clock(st.EffectiveEnd))

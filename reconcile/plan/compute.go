@@ -207,7 +207,12 @@ func Threshold(cred Credential, g *Grant) time.Duration {
 	if !g.fits(cred) || !g.Taken || (!g.short() && g.Granted > (cred.Lifetime+cred.RenewBelow)/2) {
 		return cred.RenewBelow
 	}
-	return time.Duration(float64(g.Granted) * float64(cred.RenewBelow) / float64(cred.Lifetime))
+	return scaled(cred, g.Granted)
+}
+
+// scaled is the same fraction of what was granted as renewBelow is of the lifetime.
+func scaled(cred Credential, granted time.Duration) time.Duration {
+	return time.Duration(float64(granted) * float64(cred.RenewBelow) / float64(cred.Lifetime))
 }
 
 // AskAgain returns when servers that gave less than what is in place are worth asking again: nobody is told every hour

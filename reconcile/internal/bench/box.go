@@ -66,6 +66,7 @@ func (b *bench) renewal(x box) {
 	logon := append(x.grid, "X509_USER_PROXY="+x.machine)
 	b.compare("renewal / myproxy-logon -a + arcproxy -S", 0.4,
 		func() sample {
+			nextSecond()
 			return b.time(0, b.env, b.binary, "-c", x.config, "--only", "lcgadmin", "--force", "lcgadmin")
 		},
 		func() sample {
@@ -73,6 +74,13 @@ func (b *bench) renewal(x box) {
 			two := b.time(0, append(x.grid, "X509_USER_PROXY="+final), "arcproxy", "-C", renewed, "-K", renewed, "-P", final, "-S", "alice:/alice/Role=lcgadmin")
 			return sample{one.took + two.took, max(one.rss, two.rss)}
 		})
+}
+
+// nextSecond waits, outside of what is measured: a proxy made within the same second as the one in place does not last longer,
+// and is made again.
+func nextSecond() {
+	now := time.Now()
+	time.Sleep(now.Truncate(time.Second).Add(time.Second + 10*time.Millisecond).Sub(now))
 }
 
 // inspect compares one call with a shell loop, both over the same proxies. The loop is run once per round of five: it takes
