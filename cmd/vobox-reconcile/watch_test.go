@@ -532,3 +532,38 @@ func exampleEnv() config.Env {
 		Stat:       func(*os.File) (int, int, fs.FileMode, error) { return os.Getuid(), os.Getgid(), 0o644, nil },
 	}
 }
+
+// systemd understands the units of the examples, and finds the resident's sandbox tight.
+func TestUnits(t *testing.T) {
+	analyze, err := exec.LookPath("systemd-analyze")
+	if err != nil {
+		t.Skip("there is no systemd-analyze")
+	}
+	var names []string
+	for _, kind := range []string{"service", "timer"} {
+		found, err := filepath.Glob("../../examples/*." + kind)
+		if err != nil || len(found) == 0 {
+			t.Fatalf("%ss: %q, %v", kind, found, err)
+		}
+		names = append(names, found...)
+	}
+	dir := t.TempDir()
+	for _, name := range names {
+		unit := strings.NewReplacer("/usr/local/bin/vobox-reconcile", program(t), "/cvmfs/alice.cern.ch/scripts/vobox/jalien-vobox.sh", "/bin/true").Replace(string(read(t, name)))
+		write(t, filepath.Join(dir, filepath.Base(name)), unit)
+	}
+	for _, name := range names {
+		path := filepath.Join(dir, filepath.Base(name))
+		if out, err := exec.Command(analyze, "verify", path).CombinedOutput(); err != nil || strings.Contains(string(out), dir) {
+			t.Errorf("verify: %v\n%s", err, out)
+		}
+	}
+	watching := filepath.Join(dir, "vobox-reconcile-watch.service")
+	out, err := exec.Command(analyze, "security", "--no-pager", "--offline=true", "--threshold=25", watching).CombinedOutput()
+	if strings.Contains(string(out), "unrecognized option") {
+		t.Skip("this systemd-analyze cannot look at a file")
+	}
+	if err != nil || !strings.Contains(string(out), "Overall exposure level") {
+		t.Errorf("security: %v\n%s", err, out)
+	}
+}
