@@ -65,7 +65,7 @@ type findingDoc struct {
 // inspectJSON prints the array element by element, laid out as if it were printed whole.
 func (a *app) inspectJSON(ctx context.Context, in *inspection, files []string) error {
 	in.show = func(r *inspect.Report) shown {
-		data, err := inspectElement(inspectDocOf(r, in.now))
+		data, err := inspectElement(inspectDocOf(r, in.Now))
 		if err != nil { // strings, numbers and times of four-digit years: there is none
 			panic(err)
 		}

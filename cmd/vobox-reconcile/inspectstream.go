@@ -6,17 +6,13 @@ import (
 	"os"
 	"runtime"
 	"sync"
-	"time"
 
 	"github.com/vobox-reconcile/vobox-reconcile/reconcile/inspect"
-	"github.com/vobox-reconcile/vobox-reconcile/reconcile/trust"
 )
 
 // An inspection looks at files side by side and shows each.
 type inspection struct {
-	store     *trust.Store
-	now       time.Time
-	uid       int
+	inspect.Inspector
 	recursive bool
 	stdin     io.Reader
 	spaced    bool // an empty line goes between files
@@ -106,9 +102,9 @@ func (in *inspection) report(l *look) *inspect.Report {
 	case l.err != nil:
 		return inspect.Unreadable(l.path, l.err)
 	case l.path == "-":
-		return inspect.Reader(l.path, in.stdin, in.store, in.now)
+		return in.Reader(l.path, in.stdin)
 	}
-	return inspect.File(l.path, in.uid, in.store, in.now)
+	return in.File(l.path)
 }
 
 // stream prints what is shown of each file as soon as it is its turn.

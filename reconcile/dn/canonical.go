@@ -1,10 +1,12 @@
 package dn
 
 import (
+	"bytes"
 	"crypto/md5"
 	"crypto/sha1"
 	"encoding/asn1"
 	"encoding/binary"
+	"slices"
 	"unicode/utf16"
 	"unicode/utf8"
 )
@@ -17,7 +19,9 @@ const (
 
 // Equal compares the parsed names: types by OID, string values in UTF-8 with ASCII case folded and white space squeezed
 // (the canonical form of OpenSSL's name hash), so that string types do not matter.
-func (n Name) Equal(o Name) bool { return n.Canonical() == o.Canonical() }
+func (n Name) Equal(o Name) bool {
+	return len(n.raw) > 0 && bytes.Equal(n.raw, o.raw) || n.Canonical() == o.Canonical()
+}
 
 // Canonical returns a key that is the same for equal names, for use in maps. It is the canonical encoding that OpenSSL
 // hashes: the RDNs one after the other, without the outer SEQUENCE, every string as a UTF8String. It is not for people.
@@ -25,13 +29,14 @@ func (n Name) Canonical() string {
 	if n.malformed() {
 		return "\x00malformed " + string(n.raw) // a SET begins with 0x31, so this is no well-formed name's key
 	}
-	var out []byte
+	out := make([]byte, 0, len(n.raw)+8)
+	var canon RDN
 	for _, rdn := range n.rdns {
-		canon := make(RDN, len(rdn))
-		for i, a := range rdn {
-			canon[i] = a.canonical()
+		canon = canon[:0]
+		for _, a := range rdn {
+			canon = append(canon, a.canonical())
 		}
-		out = append(out, sorted(canon).der()...)
+		out = sorted(canon).appendDER(out)
 	}
 	return string(out)
 }
@@ -79,6 +84,9 @@ func (a Attribute) utf8() ([]byte, bool) {
 }
 
 func fromLatin1(v []byte) []byte {
+	if !slices.ContainsFunc(v, func(c byte) bool { return c >= utf8.RuneSelf }) {
+		return v
+	}
 	out := make([]byte, 0, len(v))
 	for _, c := range v {
 		out = utf8.AppendRune(out, rune(c))

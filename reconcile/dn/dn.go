@@ -9,6 +9,7 @@ import (
 	"bytes"
 	"encoding/asn1"
 	"errors"
+	"math/bits"
 	"slices"
 
 	"golang.org/x/crypto/cryptobyte"
@@ -174,23 +175,65 @@ func build(rdns []RDN) Name {
 }
 
 // der encodes the RDN with its attributes in the order they have.
-func (r RDN) der() []byte {
-	var b cryptobyte.Builder
-	b.AddASN1(cbasn1.SET, func(b *cryptobyte.Builder) {
-		for _, a := range r {
-			b.AddBytes(a.der())
-		}
-	})
-	return b.BytesOrPanic()
+func (r RDN) der() []byte { return r.appendDER(nil) }
+
+// appendDER is written out, without cryptobyte.Builder: names are compared all the time, and half of what verifying
+// allocated came from here.
+func (r RDN) appendDER(out []byte) []byte {
+	start := len(out)
+	out = append(out, byte(cbasn1.SET), 0)
+	for _, a := range r {
+		out = a.appendDER(out)
+	}
+	return closeTLV(out, start)
 }
 
-func (a Attribute) der() []byte {
-	var b cryptobyte.Builder
-	b.AddASN1(cbasn1.SEQUENCE, func(b *cryptobyte.Builder) {
-		b.AddASN1ObjectIdentifier(a.Type)
-		b.AddASN1(cbasn1.Tag(a.Tag), func(b *cryptobyte.Builder) { b.AddBytes(a.Value) })
-	})
-	return b.BytesOrPanic()
+func (a Attribute) der() []byte { return a.appendDER(nil) }
+
+func (a Attribute) appendDER(out []byte) []byte {
+	start := len(out)
+	out = append(out, byte(cbasn1.SEQUENCE), 0)
+	out = appendOID(out, a.Type)
+	value := len(out)
+	out = append(out, byte(a.Tag), 0)
+	out = append(out, a.Value...)
+	return closeTLV(closeTLV(out, value), start)
+}
+
+// appendOID appends an object identifier, which FromDER or Parse has found possible.
+func appendOID(out []byte, oid asn1.ObjectIdentifier) []byte {
+	start := len(out)
+	out = append(out, byte(cbasn1.OBJECT_IDENTIFIER), 0)
+	if len(oid) >= 2 {
+		out = appendBase128(out, oid[0]*40+oid[1])
+		for _, n := range oid[2:] {
+			out = appendBase128(out, n)
+		}
+	}
+	return closeTLV(out, start)
+}
+
+func appendBase128(out []byte, n int) []byte {
+	for shift := (bits.Len(uint(n)|1) - 1) / 7 * 7; shift > 0; shift -= 7 {
+		out = append(out, byte(n>>shift)|0x80)
+	}
+	return append(out, byte(n)&0x7f)
+}
+
+// closeTLV fills in the length of what begins at start with its tag and an octet for the length.
+func closeTLV(out []byte, start int) []byte {
+	n := len(out) - start - 2
+	if n < 0x80 {
+		out[start+1] = byte(n)
+		return out
+	}
+	var length []byte
+	for ; n > 0; n >>= 8 {
+		length = append(length, byte(n))
+	}
+	slices.Reverse(length)
+	out[start+1] = 0x80 | byte(len(length))
+	return slices.Insert(out, start+2, length...)
 }
 
 // sorted returns the attributes in the order of their encodings (X.690 section 11.6).

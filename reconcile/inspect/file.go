@@ -1,37 +1,35 @@
 package inspect
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"os"
 	"syscall"
-	"time"
 
 	"github.com/vobox-reconcile/vobox-reconcile/reconcile/credfile"
-	"github.com/vobox-reconcile/vobox-reconcile/reconcile/trust"
 )
 
-// File reads and describes the file at path, links followed: whoever names a file, knows it. The uid is whose it ought to
-// be, -1 if that is not known; see [credfile.CheckFile].
-func File(path string, uid int, store *trust.Store, now time.Time) *Report {
-	data, err := read(path)
+// File reads and describes the file at path, links followed: whoever names a file, knows it.
+func (in *Inspector) File(path string) *Report {
+	data, info, err := read(path)
 	if err != nil {
 		return Unreadable(path, err)
 	}
-	r := Describe(data, store, now)
+	r := in.Describe(data)
 	r.Path = path
 	kind := credfile.Public
 	if r.Key != NoKey {
 		kind = credfile.Secret
 	}
-	r.Findings = credfile.CheckFile(path, kind, uid)
+	r.Findings = in.findings(path, kind, info)
 	return r
 }
 
 // Reader describes what is read from src, which is called path.
-func Reader(path string, src io.Reader, store *trust.Store, now time.Time) *Report {
+func (in *Inspector) Reader(path string, src io.Reader) *Report {
 	data, err := io.ReadAll(io.LimitReader(src, credfile.MaxSize+1))
 	if err == nil && len(data) > credfile.MaxSize {
 		err = errTooLarge
@@ -39,7 +37,7 @@ func Reader(path string, src io.Reader, store *trust.Store, now time.Time) *Repo
 	if err != nil {
 		return Unreadable(path, err)
 	}
-	r := Describe(data, store, now)
+	r := in.Describe(data)
 	r.Path = path
 	return r
 }
@@ -58,38 +56,33 @@ var (
 	errNotRegular = errors.New("it is not a regular file")
 )
 
-func read(path string) ([]byte, error) {
+// read returns a file's content and what was opened.
+func read(path string) ([]byte, fs.FileInfo, error) {
 	// A named pipe must not hold us up.
 	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	defer f.Close()
 	info, err := f.Stat()
 	switch {
 	case err != nil:
-		return nil, err
+		return nil, nil, err
 	case info.IsDir():
-		return nil, errDirectory
+		return nil, nil, errDirectory
 	case !info.Mode().IsRegular():
-		return nil, errNotRegular
+		return nil, nil, errNotRegular
 	case info.Size() > credfile.MaxSize:
-		return nil, errTooLarge
+		return nil, nil, errTooLarge
 	}
-	// Usually that is all of it, in one buffer of the right size.
-	data := make([]byte, info.Size()+1)
-	n, err := io.ReadFull(f, data)
-	switch {
-	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
-		return data[:n], nil
-	case err != nil:
-		return nil, err
-	case n > credfile.MaxSize:
-		return nil, errTooLarge
+	// One buffer of the right size, unless the file grows meanwhile.
+	var b bytes.Buffer
+	b.Grow(int(info.Size()) + bytes.MinRead)
+	if _, err := b.ReadFrom(io.LimitReader(f, credfile.MaxSize+1)); err != nil {
+		return nil, nil, err
 	}
-	rest, err := io.ReadAll(io.LimitReader(f, int64(credfile.MaxSize+1-n)))
-	if err == nil && n+len(rest) > credfile.MaxSize {
-		err = errTooLarge
+	if b.Len() > credfile.MaxSize {
+		return nil, nil, errTooLarge
 	}
-	return append(data, rest...), err
+	return b.Bytes(), info, nil
 }

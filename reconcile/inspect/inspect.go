@@ -1,8 +1,9 @@
 // Package inspect describes proxy files: what is in them, and whether they verify.
 //
-// [Describe] takes a file's bytes and says everything that voms-proxy-info -all, grid-proxy-info and openssl x509 know of
-// them, as data; [File] reads the file first and looks at its owner and mode as well; [Walk] names the files below a
-// directory. Nothing is ever printed, and whatever the bytes are, a Report comes out: what a file lacks is its Fault.
+// [Inspector.Describe] takes a file's bytes and says everything that voms-proxy-info -all, grid-proxy-info and openssl x509
+// know of them, as data; [Inspector.File] reads the file first and looks at its owner and mode as well; [Walk] names the
+// files below a directory. Nothing is ever printed, and whatever the bytes are, a Report comes out: what a file lacks is its
+// Fault.
 //
 // Strings of a Report come from files that anybody may have written. Distinguished names are in OpenSSL's slash form, which
 // is plain ASCII; all others, faults too, must be made printable before a terminal sees them.
@@ -12,6 +13,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/vobox-reconcile/vobox-reconcile/reconcile/attrcert"
@@ -86,8 +88,20 @@ type AC struct {
 	Fault string // why it does not count; empty: it verifies
 }
 
-// Describe says what is in a file and whether it verifies as of now.
-func Describe(data []byte, store *trust.Store, now time.Time) *Report {
+// An Inspector describes files as of one moment, and takes what they are verified by for what it was when it was first
+// needed. It is safe for concurrent use, and must not be copied after its first use.
+type Inspector struct {
+	Store *trust.Store
+	Now   time.Time
+	UID   int // whose files ought to be; -1: not known, see [credfile.CheckFile]
+
+	mu     sync.Mutex
+	acs    map[acKey]acVerdict
+	tidied map[location]bool // where nothing was found to be wrong
+}
+
+// Describe says what is in a file and whether it verifies.
+func (in *Inspector) Describe(data []byte) *Report {
 	r := new(Report)
 	file, err := credfile.ParseAll(data)
 	if file.PKCS12() {
@@ -109,14 +123,14 @@ func Describe(data []byte, store *trust.Store, now time.Time) *Report {
 		}
 	}
 	if len(file.Certificates) > 0 {
-		d := describer{Report: r, store: store, now: now, end: end{}}
+		d := describer{Report: r, Inspector: in}
 		d.chain(file, err)
 		d.attributes()
 		r.EffectiveEnd, r.EndsWith = d.end.at, d.end.with
 	} else if err != nil {
 		r.fail(err)
 	}
-	r.State = r.state(now)
+	r.State = r.state(in.Now)
 	return r
 }
 
@@ -149,11 +163,10 @@ func (r *Report) state(now time.Time) State {
 // A describer fills in a Report.
 type describer struct {
 	*Report
-	store *trust.Store
-	now   time.Time
-	eec   *x509.Certificate // nil: the chain has none
-	good  bool              // the chain verifies
-	end   end
+	*Inspector
+	eec  *x509.Certificate // nil: the chain has none
+	good bool              // the chain verifies
+	end  end
 }
 
 // An end is the earliest of several.
@@ -186,11 +199,11 @@ func (d *describer) chain(file *credfile.File, fault error) {
 			fault = errors.Join(fault, err)
 		}
 	}
-	verify := d.store.VerifyChain
+	verify := d.Store.VerifyChain
 	if cred != nil {
-		verify = d.store.VerifyPeer
+		verify = d.Store.VerifyPeer
 	}
-	res, err := verify(certs, d.now)
+	res, err := verify(certs, d.Now)
 	if err == nil {
 		d.good, sorted = true, res.Chain
 	}
@@ -266,5 +279,5 @@ func (d *describer) verifyAC(ac *attrcert.AC) (*trust.ACResult, error) {
 	if d.eec == nil {
 		return nil, errors.New("the end-entity certificate it is about is not in the file")
 	}
-	return d.store.VerifyAC(ac, d.eec, d.now)
+	return d.verifyACOf(ac, d.eec)
 }
