@@ -50,6 +50,8 @@ type resident struct {
 
 	renew  bool              // all user proxies, in the next pass that happens
 	last   *reconcile.Report // of the last pass
+	idle   int               // passes in a row that came because something was due, and nothing was
+	slow   int               // directories that are not watched, as told
 	errors int               // passes in a row that could not be made
 	told   map[string]told   // alerts, by id and subject
 	worked []time.Time       // when the last passes did something because another program had
@@ -86,9 +88,7 @@ func (a *app) watch(ctx context.Context, p passFlags) error {
 	}
 	r.watcher.Watch(referred(path, r.cfg, r.want, a.getenv("X509_USER_PROXY")))
 	r.log.Info().Str("config", path).Str("version", versionString()).Msg("watching")
-	if n, why := r.watcher.Slow(); n > 0 {
-		r.log.Warn().Err(why).Int("directories", n).Msg("changes are found by looking every half minute only")
-	}
+	r.tellSlow()
 	r.manager.say(daemon.SdNotifyReady)
 	return r.live(ctx)
 }
@@ -241,6 +241,15 @@ func (r *resident) round(ctx context.Context, wake watch.Wake) (next time.Time) 
 	r.errors, r.last = 0, report
 	r.tell(report)
 	r.peace(wake, report)
+	return r.after(wake, report)
+}
+
+// after is when to make the next pass after one that was made.
+func (r *resident) after(wake watch.Wake, report *reconcile.Report) time.Time {
+	if r.idle++; report.Changed() || wake.Cause != watch.Due {
+		r.idle = 0
+	}
+	r.schedule.Least = min(time.Second<<min(r.idle, 10), time.Minute)
 	return r.schedule.Next(r.now(), report.NextLook)
 }
 
@@ -282,11 +291,12 @@ func (r *resident) reload(asked bool) {
 	case err != nil && (err.Error() != r.faults || asked):
 		r.faults = err.Error()
 		for line := range strings.Lines(r.faults) {
-			r.log.Error().Str("alert", alertConfig).Msg(strings.TrimSuffix(line, "\n"))
+			r.log.Error().Str("alert", alertConfig).Msg(printable(strings.TrimSuffix(line, "\n")))
 		}
 		r.log.Error().Str("alert", alertConfig).Msg("the configuration is not used; the last good one stays in force until it is mended")
 	}
 	r.watcher.Watch(referred(r.config, r.cfg, r.want, r.getenv("X509_USER_PROXY")))
+	r.tellSlow()
 }
 
 // onePass is a pass under the lock.

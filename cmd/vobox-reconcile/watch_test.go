@@ -469,6 +469,20 @@ func (falling) Issue(context.Context, plan.Credential, issue.Authority) (*issue.
 }
 func (falling) Restart(context.Context, service.Command) error { panic("no") }
 
+// Should a plan name a moment that is over, again and again, passes do not follow each other without a pause.
+func TestWatchDoesNotSpin(t *testing.T) {
+	r, _ := residentOf(func() time.Time { return start })
+	r.schedule.Jitter = func(time.Duration) time.Duration { return 0 }
+	for i, want := range []time.Duration{2, 4, 8, 16, 32, 60, 60, 60} {
+		if got := r.after(watch.Wake{Cause: watch.Due}, &reconcile.Report{NextLook: start}).Sub(start); got != want*time.Second {
+			t.Errorf("pause %d is %v, want %ds", i+1, got, want)
+		}
+	}
+	if d := r.after(watch.Wake{Cause: watch.Changed}, &reconcile.Report{NextLook: start}).Sub(start); d != time.Second {
+		t.Errorf("after a change the pause is %v", d)
+	}
+}
+
 // A step that falls over has failed. One that has begun does not see that the loop is told to stop, but its deadline.
 func TestPatientSteps(t *testing.T) {
 	if _, err := (patientIssuer{falling{}, t.Context()}).Issue(t.Context(), plan.Credential{}, issue.Authority{}); err == nil || !strings.Contains(err.Error(), "an error in this program: no") {

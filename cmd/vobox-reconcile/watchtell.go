@@ -75,7 +75,7 @@ func (r *resident) tellAlerts(alerts []plan.Alert, now time.Time) {
 		if a.Severity == plan.Critical {
 			level = zerolog.ErrorLevel
 		}
-		r.log.WithLevel(level).Str("alert", a.ID).Str("subject", a.Subject).Str("remedy", a.Remedy).Str("where", a.Where).Msg(a.Message)
+		r.log.WithLevel(level).Str("alert", a.ID).Str("subject", a.Subject).Str("remedy", a.Remedy).Str("where", a.Where).Msg(printable(a.Message))
 	}
 	for _, key := range slices.Sorted(maps.Keys(r.told)) {
 		if !open[key] && r.told[key].ID != alertFight {
@@ -83,6 +83,15 @@ func (r *resident) tellAlerts(alerts []plan.Alert, now time.Time) {
 			delete(r.told, key)
 		}
 	}
+}
+
+// tellSlow logs when directories cannot be watched.
+func (r *resident) tellSlow() {
+	n, why := r.watcher.Slow()
+	if n > 0 && r.slow == 0 {
+		r.log.Warn().Err(why).Int("directories", n).Msg("some changes are found by looking every half minute only; see fs.inotify.max_user_watches and max_user_instances of sysctl")
+	}
+	r.slow = n
 }
 
 const (
@@ -112,7 +121,7 @@ func (r *resident) peace(w watch.Wake, report *reconcile.Report) {
 			Message: fmt.Sprintf("%s changed %d times within %s, and each time it had to be put right; it is looked at once a minute now", paths, len(r.worked), plan.Span(fightTime)),
 			Remedy:  "find out which other program writes it: another renewal daemon, cron job or configuration management"}
 		r.told[alertFight] = told{a, now}
-		r.log.Warn().Str("alert", a.ID).Str("subject", a.Subject).Str("remedy", a.Remedy).Str("where", a.Where).Msg(a.Message)
+		r.log.Warn().Str("alert", a.ID).Str("subject", a.Subject).Str("remedy", a.Remedy).Str("where", a.Where).Msg(printable(a.Message))
 	case !fight && known:
 		r.log.Info().Str("alert", alertFight).Str("subject", r.told[alertFight].Subject).Msg("is well again")
 		delete(r.told, alertFight)

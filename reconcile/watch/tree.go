@@ -44,14 +44,12 @@ type print struct {
 // of 100 to 1000 Hz.
 const grain = 20 * time.Millisecond
 
-var oddity uint64
-
 // kept is the print to compare later ones with. When something in it changed just now, it may change once more without
 // another time stamp; then the print is made to equal no other one.
-func (p print) kept() print {
+func (w *Watcher) kept(p print) print {
 	if age := p.looked.Sub(p.newest); age < grain && age > -time.Second {
-		oddity++
-		p.odd = oddity
+		w.odd++
+		p.odd = w.odd
 	}
 	return p
 }
@@ -208,7 +206,8 @@ const mostEntries = 100000
 // directory takes the entries of a directory that match into the print. Links are followed; directories are not entered.
 func (w *walk) directory(dir, pattern string) {
 	w.passing(dir, pattern)
-	f, err := os.Open(dir)
+	// What was a directory a moment ago may be a pipe by now, on which a plain open would wait.
+	f, err := os.OpenFile(dir, os.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
 	if err != nil {
 		fmt.Fprintf(w.sum, "%s: %v\n", dir, err)
 		return

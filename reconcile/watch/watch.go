@@ -59,7 +59,7 @@ type Watcher struct {
 	Elapsed func() time.Duration // monotonic clock, which stands still while the machine sleeps; nil: that of package time
 
 	notify   *fsnotify.Watcher
-	add      func(dir string) error // of notify
+	add      func(dir string) error // instead of notify's
 	refused  error                  // why notify is nil, or a directory is not watched
 	unseen   int                    // directories that are not watched
 	paths    []string
@@ -134,22 +134,20 @@ func (w *Watcher) Watch(paths []string) {
 		if before, ok := w.known[p]; ok {
 			seen[p] = before
 		} else {
-			seen[p] = now.kept()
+			seen[p] = w.kept(now)
 		}
 	}
 	w.known = seen
 }
 
-// listen asks the system for events.
+// listen asks the system for events. Where it refuses, the next call of Watch tries again.
 func (w *Watcher) listen() {
-	w.notify, w.refused = fsnotify.NewWatcher()
-	if w.refused != nil {
-		w.notify, w.Blind = nil, true
+	var err error
+	if w.notify, err = fsnotify.NewWatcher(); err != nil {
+		w.notify, w.refused = nil, err
 		return
 	}
-	if w.add == nil {
-		w.add = w.notify.Add
-	}
+	clear(w.armed)
 }
 
 // Slow tells how many directories cannot be watched, why, and hence are only looked at every Poll; zero: none.
@@ -168,7 +166,7 @@ func (w *Watcher) Wait(ctx context.Context, at time.Time) (Wake, error) {
 		wake.Paths = w.differing(seen)
 	}
 	for p, f := range seen {
-		seen[p] = f.kept()
+		seen[p] = w.kept(f)
 	}
 	w.known = seen
 	return wake, nil
@@ -225,13 +223,13 @@ func (w *Watcher) wait(ctx context.Context, at time.Time) (Wake, map[string]prin
 			return Wake{Cause: Poked, Words: w.said()}, nil, nil
 		case e, ok := <-events:
 			if !ok {
-				w.notify, w.Blind = nil, true
+				w.notify = nil
 			} else if w.minds(e.Name) {
 				s.begin(w.Elapsed())
 			}
 		case err, ok := <-errs:
 			if !ok {
-				w.notify, w.Blind = nil, true
+				w.notify = nil
 			} else if err != nil {
 				s.begin(w.Elapsed())
 				s.lost = true
@@ -332,6 +330,10 @@ func (w *Watcher) arm(dirs map[string]identity) (added bool) {
 		w.unseen = len(dirs)
 		return false
 	}
+	add := w.add
+	if add == nil {
+		add = w.notify.Add
+	}
 	w.unseen, w.refused = 0, nil
 	live := map[string]bool{}
 	for _, dir := range w.notify.WatchList() {
@@ -347,7 +349,7 @@ func (w *Watcher) arm(dirs map[string]identity) (added bool) {
 		if _, ok := w.armed[dir]; ok {
 			continue
 		}
-		if err := w.add(dir); err != nil {
+		if err := add(dir); err != nil {
 			w.unseen, w.refused = w.unseen+1, fmt.Errorf("watching %q: %w", dir, err)
 			continue
 		}
