@@ -67,6 +67,7 @@ type Watcher struct {
 	armed    map[string]identity
 	interest map[string]names // by directory
 	poked    chan struct{}    // of size 1: there are words
+	odd      uint64           // the last one that a print was given
 	drift    time.Duration    // wall clock minus monotonic clock
 	polled   time.Duration    // when it was last looked without an event
 
