@@ -17,6 +17,7 @@ const (
 	anchorTries = 10       // HASH.0 to HASH.9 are looked for before a CA is said to be missing
 	crlTries    = 2        // HASH.r0 and HASH.r1 before a CRL is
 	maxNth      = 100      // the highest N of a name HASH.N
+	maxStill    = 10000    // files known to be missing, and paths found, that are kept; names of issuers are anybody's
 )
 
 // A cachedFile is what parsing gave, for as long as the file is the same one.
@@ -30,13 +31,17 @@ type cachedFile struct {
 // file (by inode) or has another size or modification time.
 func load[T any](s *Store, path string, limit int64, parse func([]byte) (T, error)) (T, error) {
 	var zero T
-	info, err := os.Stat(path)
-	if err != nil {
-		return zero, err
-	}
 	s.mu.Lock()
 	known := s.files[path]
 	s.mu.Unlock()
+	if s.Still && known != nil {
+		return valueOf[T](known)
+	}
+	info, err := os.Stat(path)
+	if err != nil {
+		s.remember(path, err)
+		return zero, err
+	}
 	if known == nil || !os.SameFile(known.info, info) || known.info.Size() != info.Size() || !known.info.ModTime().Equal(info.ModTime()) {
 		known = read(path, limit, parse)
 		s.mu.Lock()
@@ -49,10 +54,28 @@ func load[T any](s *Store, path string, limit int64, parse func([]byte) (T, erro
 		}
 		s.mu.Unlock()
 	}
-	if known.err != nil {
-		return zero, known.err
+	return valueOf[T](known)
+}
+
+func valueOf[T any](c *cachedFile) (T, error) {
+	if c.err != nil {
+		var zero T
+		return zero, c.err
 	}
-	return known.value.(T), nil
+	return c.value.(T), nil
+}
+
+// remember keeps that a file is missing, for as long as the directories stand still.
+func (s *Store) remember(path string, err error) {
+	if !s.Still {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.files == nil || len(s.files) >= maxStill {
+		s.files = make(map[string]*cachedFile)
+	}
+	s.files[path] = &cachedFile{err: err}
 }
 
 // read opens and parses; info is nil if the outcome must not be remembered.

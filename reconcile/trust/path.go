@@ -1,6 +1,7 @@
 package trust
 
 import (
+	"crypto/sha256"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/asn1"
@@ -27,11 +28,57 @@ type path struct {
 // build finds a path that obeys all rules. CAs may share a name (cross-signed, or with a new key), so that several are
 // tried; the error is that of the attempt that came furthest.
 func (p *path) build(eec *node) error {
+	if p.recall(eec) {
+		return nil
+	}
 	if info, err := os.Stat(p.store.Certificates); err != nil || !info.IsDir() {
 		return refuse(IDNoAnchor, eec.subject, "no trust anchor for issuer %s: the directory %q cannot be read", eec.issuer, p.store.Certificates)
 	}
 	_, err := p.climb([]*node{eec})
+	if err == nil {
+		p.keep(eec)
+	}
 	return err
+}
+
+// A pathKey is what a path to a root depends on as long as the directories stand still.
+type pathKey struct {
+	eec [sha256.Size]byte
+	now int64 // nanoseconds
+}
+
+type foundPath struct {
+	anchors []*node
+	crlEnd  time.Time
+}
+
+func (p *path) key(eec *node) pathKey { return pathKey{sha256.Sum256(eec.cert.Raw), p.now.UnixNano()} }
+
+// recall takes a path that was found before.
+func (p *path) recall(eec *node) bool {
+	if !p.store.Still {
+		return false
+	}
+	key := p.key(eec)
+	p.store.mu.Lock()
+	defer p.store.mu.Unlock()
+	found, ok := p.store.paths[key]
+	p.anchors, p.crlEnd = found.anchors, found.crlEnd
+	return ok
+}
+
+// keep remembers a path through nothing but the directory's own CAs: it does not depend on what was presented.
+func (p *path) keep(eec *node) {
+	if !p.store.Still || slices.ContainsFunc(p.anchors, func(n *node) bool { return !n.anchor }) {
+		return
+	}
+	key := p.key(eec)
+	p.store.mu.Lock()
+	defer p.store.mu.Unlock()
+	if p.store.paths == nil || len(p.store.paths) >= maxStill {
+		p.store.paths = make(map[pathKey]foundPath)
+	}
+	p.store.paths[key] = foundPath{p.anchors, p.crlEnd}
 }
 
 // climb extends a path whose last certificate is not a root. It returns how far an attempt came: 0 no candidate, 1 no good

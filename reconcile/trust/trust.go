@@ -63,9 +63,14 @@ type Store struct {
 	AllowWeak    bool    // accept RSA below 2048 bits, SHA-1 and MD5, for looking at old files
 	Host         string  // of this machine, for attribute certificates with targets; empty: os.Hostname
 
+	// Still takes the directories for what they were when first looked at: files are read once, and a path to a root that
+	// was found is not looked for again. It is for a Store that lives as long as one look at many files.
+	Still bool
+
 	mu       sync.Mutex
 	files    map[string]*cachedFile // by path
 	verified map[signatureKey]bool  // signatures of CAs found good
+	paths    map[pathKey]foundPath  // only if Still
 }
 
 // A Result describes a chain that verified.
