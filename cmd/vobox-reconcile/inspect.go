@@ -117,7 +117,7 @@ func (a *app) trustOf(f inspectFlags) (*trust.Store, error) {
 	if !slices.Contains(modes, trust.CRLMode(f.crl)) {
 		return nil, usage("--crl is require, if-present or ignore, not %q", f.crl)
 	}
-	store := &trust.Store{Certificates: f.certificates, VOMSDir: f.vomsdir, CRL: trust.CRLMode(f.crl), AllowWeak: f.allowWeak}
+	store := &trust.Store{Certificates: f.certificates, VOMSDir: f.vomsdir, CRL: trust.CRLMode(f.crl), AllowWeak: f.allowWeak, Still: true}
 	if a.configPath() != config.DefaultPath && (f.certificates == "" || f.vomsdir == "") {
 		cfg, err := a.load()
 		if err != nil {

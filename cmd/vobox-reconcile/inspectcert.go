@@ -7,6 +7,7 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/asn1"
+	"encoding/hex"
 	"fmt"
 	"strings"
 
@@ -18,21 +19,29 @@ import (
 // certificate is what openssl x509 -text shows; fingerprints stand for the modulus and the signature.
 func (s *sheet) certificate(i int, c *inspect.Certificate) {
 	fmt.Fprintf(s, "%2d %-6s %s\n", i, c.Type, escaped(c.Subject))
-	s.detail("%s … %s, %s, %s", plan.Clock(c.NotBefore), plan.Clock(c.NotAfter), strength(c)+parameters(c.Certificate), c.SignatureAlgorithm)
-	s.detail("issuer %s", c.Issuer)
-	s.detail("version %d, serial %x", c.Version, c.SerialNumber)
+	s.detail("", plan.Clock(c.NotBefore)+" … "+plan.Clock(c.NotAfter)+", "+strength(c)+parameters(c.Certificate)+", "+c.SignatureAlgorithm.String())
+	s.detail("issuer ", c.Issuer)
+	s.detail("version ", fmt.Sprintf("%d, serial %x", c.Version, c.SerialNumber))
 	if c.Type == proxycert.Legacy {
-		s.detail("policy %s, by its name", c.Policy)
+		s.detail("policy ", c.Policy+", by its name")
 	}
 	for _, e := range c.Extensions {
-		s.detail("%s%s", extensionName(e), critical(e)+extensionValue(c, e))
+		s.detail(extensionName(e), critical(e)+extensionValue(c, e))
 	}
-	s.detail("SHA-256 %x", sha256.Sum256(c.Raw))
-	s.detail("SHA-256 of the key %x", sha256.Sum256(c.RawSubjectPublicKeyInfo))
+	s.fingerprint("SHA-256 ", c.Raw)
+	s.fingerprint("SHA-256 of the key ", c.RawSubjectPublicKeyInfo)
 }
 
-func (s *sheet) detail(format string, args ...any) {
-	fmt.Fprintf(s, "   %s\n", escaped(fmt.Sprintf(format, args...)))
+func (s *sheet) detail(what, value string) {
+	s.WriteString("   ")
+	s.WriteString(what)
+	s.WriteString(escaped(value))
+	s.WriteByte('\n')
+}
+
+func (s *sheet) fingerprint(what string, der []byte) {
+	sum := sha256.Sum256(der)
+	s.detail(what, hex.EncodeToString(sum[:]))
 }
 
 func parameters(c *x509.Certificate) string {

@@ -21,14 +21,14 @@ const maxShown = 4096
 // escaped makes text from a file safe for a terminal: what is not to be seen, or would turn the direction of writing, is
 // written as \x1b or \u202e. The result is one line.
 func escaped(s string) string {
+	if len(s) <= maxShown && isPlain(s) {
+		return s
+	}
 	cut := len(s) > maxShown
 	if cut {
 		s = strings.ToValidUTF8(s[:maxShown], "")
 	}
 	plain := func(r rune) bool { return r != utf8.RuneError && unicode.IsPrint(r) }
-	if utf8.ValidString(s) && !cut && strings.IndexFunc(s, func(r rune) bool { return !plain(r) }) < 0 {
-		return s
-	}
 	var b strings.Builder
 	for i, r := range s {
 		switch {
@@ -46,6 +46,16 @@ func escaped(s string) string {
 		b.WriteString("…")
 	}
 	return b.String()
+}
+
+// isPlain reports whether text is ASCII without control characters, as nearly all of it is.
+func isPlain(s string) bool {
+	for i := range len(s) {
+		if s[i] < ' ' || s[i] > '~' {
+			return false
+		}
+	}
+	return true
 }
 
 // typeWords are those of voms-proxy-info 3; of independent proxies, which it does not know, as grid-proxy-info has it.
@@ -88,7 +98,11 @@ type sheet struct {
 func (s *sheet) line(name, value string) { s.painted("", name, value) }
 
 func (s *sheet) painted(style, name, value string) {
-	fmt.Fprintf(s, "%-9s : %s\n", name, s.paint(style, escaped(value)))
+	s.WriteString(name)
+	s.WriteString("          "[min(len(name), 9):])
+	s.WriteString(": ")
+	s.WriteString(s.paint(style, escaped(value)))
+	s.WriteByte('\n')
 }
 
 func (s *sheet) heading(text string) {
@@ -99,6 +113,7 @@ func (s *sheet) heading(text string) {
 // and whether it verifies.
 func (p painter) inspected(r *inspect.Report, now time.Time) shown {
 	s := &sheet{painter: p, now: now}
+	s.Grow(1024 * (1 + len(r.Chain) + len(r.ACs)))
 	leaf := r.Leaf()
 	if leaf == nil {
 		s.line("path", r.Path)

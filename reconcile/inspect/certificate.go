@@ -1,6 +1,7 @@
 package inspect
 
 import (
+	"bytes"
 	"crypto/ecdsa"
 	"crypto/ed25519"
 	"crypto/rsa"
@@ -32,8 +33,14 @@ const (
 	PolicyLimited     = "limited"
 )
 
-func describeCertificate(c *x509.Certificate) Certificate {
-	d := Certificate{Certificate: c, Subject: dn.MustFromDER(c.RawSubject).String(), Issuer: dn.MustFromDER(c.RawIssuer).String()}
+// describeCertificate is given the next certificate of the chain, or nil, whose name need not be spelled again.
+func describeCertificate(c *x509.Certificate, above *Certificate) Certificate {
+	d := Certificate{Certificate: c, Subject: spelled(c.RawSubject)}
+	if above != nil && bytes.Equal(c.RawIssuer, above.RawSubject) {
+		d.Issuer = above.Subject
+	} else {
+		d.Issuer = spelled(c.RawIssuer)
+	}
 	d.KeyType, d.KeyBits = publicKey(c)
 	info, err := proxycert.Classify(c)
 	d.Type, d.Limited = info.Type, info.Limited
@@ -49,6 +56,10 @@ func describeCertificate(c *x509.Certificate) Certificate {
 	}
 	return d
 }
+
+func (c *Certificate) isEEC() bool { return c.Type == proxycert.EEC && c.Malformed == "" }
+
+func spelled(name []byte) string { return dn.MustFromDER(name).String() }
 
 func policyName(i *proxycert.CertInfo) string {
 	switch l := i.Language; {

@@ -1,7 +1,6 @@
 package inspect
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -75,14 +74,11 @@ func read(path string) ([]byte, fs.FileInfo, error) {
 	case info.Size() > credfile.MaxSize:
 		return nil, nil, errTooLarge
 	}
-	// One buffer of the right size, unless the file grows meanwhile.
-	var b bytes.Buffer
-	b.Grow(int(info.Size()) + bytes.MinRead)
-	if _, err := b.ReadFrom(io.LimitReader(f, credfile.MaxSize+1)); err != nil {
+	// As much as it had a moment ago. Somebody may be writing to it, but proxies are replaced, not changed.
+	data := make([]byte, info.Size())
+	n, err := io.ReadFull(f, data)
+	if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
 		return nil, nil, err
 	}
-	if b.Len() > credfile.MaxSize {
-		return nil, nil, errTooLarge
-	}
-	return b.Bytes(), info, nil
+	return data[:n], info, nil
 }

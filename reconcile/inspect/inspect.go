@@ -13,6 +13,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -221,17 +222,27 @@ func (d *describer) chain(file *credfile.File, fault error) {
 
 func (d *describer) certificates(chain []*x509.Certificate) {
 	c := &proxycert.Credential{Chain: chain}
-	d.eec, d.NotBefore, d.NotAfter = c.EEC(), c.NotBefore(), c.NotAfter()
+	d.NotBefore, d.NotAfter = c.NotBefore(), c.NotAfter()
 	d.end.and(d.NotAfter, "")
-	for _, cert := range chain {
-		d.Chain = append(d.Chain, describeCertificate(cert))
+	d.Chain = make([]Certificate, len(chain))
+	for i := len(chain) - 1; i >= 0; i-- {
+		var above *Certificate // nearly always the issuer
+		if i+1 < len(chain) {
+			above = &d.Chain[i+1]
+		}
+		d.Chain[i] = describeCertificate(chain[i], above)
+		d.Limited = d.Limited || d.Chain[i].Limited
 	}
-	d.Identity, d.Limited = c.Identity().String(), c.Limited()
+	d.Identity = d.Chain[len(chain)-1].Subject
 	for i := range d.Chain {
-		if d.Chain[i].Policy == PolicyIndependent {
-			d.Identity = d.Chain[i].Subject
+		c := &d.Chain[i]
+		if c.Policy == PolicyIndependent || c.isEEC() {
+			d.Identity = c.Subject
 			break
 		}
+	}
+	if i := slices.IndexFunc(d.Chain, func(c Certificate) bool { return c.isEEC() }); i >= 0 {
+		d.eec = d.Chain[i].Certificate
 	}
 }
 
