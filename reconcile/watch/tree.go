@@ -2,6 +2,7 @@ package watch
 
 import (
 	"crypto/sha256"
+	"encoding/binary"
 	"fmt"
 	"hash"
 	"io"
@@ -16,6 +17,32 @@ import (
 
 // An identity tells a directory from another one at the same path.
 type identity struct{ dev, ino uint64 }
+
+// reporting are the file systems that tell of every change. Others, such as NFS, FUSE and /proc, do not tell what another
+// machine or the kernel has changed.
+var reporting = map[int64]bool{
+	unix.EXT4_SUPER_MAGIC: true, unix.XFS_SUPER_MAGIC: true, unix.BTRFS_SUPER_MAGIC: true, unix.TMPFS_MAGIC: true,
+	unix.OVERLAYFS_SUPER_MAGIC: true, unix.F2FS_SUPER_MAGIC: true, unix.RAMFS_MAGIC: true, zfsMagic: true,
+}
+
+const zfsMagic = 0x2fc12fc1
+
+// mute counts the directories whose file system may not tell of changes.
+func (t *tree) mute() int {
+	known, n := map[uint64]bool{}, 0
+	for dir, id := range t.dirs {
+		tells, ok := known[id.dev]
+		if !ok {
+			var fs unix.Statfs_t
+			tells = unix.Statfs(dir, &fs) == nil && reporting[int64(fs.Type)]
+			known[id.dev] = tells
+		}
+		if !tells {
+			n++
+		}
+	}
+	return n
+}
 
 // A names is which entries of a directory are of interest: names, and patterns.
 type names map[string]bool
@@ -82,7 +109,7 @@ func (w *Watcher) look() map[string]print {
 			f.looked = now
 			prints[p] = f
 		}
-		w.interest = t.interest
+		w.interest, w.mute = t.interest, t.mute()
 		if added := w.arm(t.dirs); !added || try == mostLooks {
 			return prints
 		}
@@ -99,7 +126,8 @@ type tree struct {
 type walk struct {
 	*tree
 	sum    hash.Hash
-	newest time.Time
+	state  []byte // of an entry, used again and again
+	newest int64  // of the times of change, in nanoseconds since 1970
 	links  int
 }
 
@@ -115,7 +143,7 @@ func (t *tree) print(path string) print {
 	if end, ok := w.path("/", strings.Split(dir, "/")); ok {
 		w.directory(end, pattern)
 	}
-	p := print{newest: w.newest}
+	p := print{newest: time.Unix(0, w.newest)}
 	w.sum.Sum(p.sum[:0])
 	return p
 }
@@ -187,16 +215,17 @@ func (w *walk) stat(path string, last bool) (unix.Stat_t, error) {
 		fmt.Fprintf(w.sum, "%s: %v\n", path, err)
 		return st, err
 	}
-	fmt.Fprintf(w.sum, "%s %d %d %o %d %d", path, st.Dev, st.Ino, st.Mode, st.Uid, st.Gid)
-	if last && st.Mode&unix.S_IFMT != unix.S_IFDIR {
-		fmt.Fprintf(w.sum, " %d %d %d", st.Size, st.Mtim.Nano(), st.Ctim.Nano())
-		for _, t := range []unix.Timespec{st.Mtim, st.Ctim} {
-			if at := time.Unix(t.Unix()); at.After(w.newest) {
-				w.newest = at
-			}
-		}
+	w.state = append(append(w.state[:0], path...), 0)
+	for _, n := range []uint64{uint64(st.Dev), st.Ino, uint64(st.Mode), uint64(st.Uid), uint64(st.Gid)} {
+		w.state = binary.NativeEndian.AppendUint64(w.state, n)
 	}
-	fmt.Fprintln(w.sum)
+	if last && st.Mode&unix.S_IFMT != unix.S_IFDIR {
+		for _, n := range []int64{st.Size, st.Mtim.Nano(), st.Ctim.Nano()} {
+			w.state = binary.NativeEndian.AppendUint64(w.state, uint64(n))
+		}
+		w.newest = max(w.newest, st.Mtim.Nano(), st.Ctim.Nano())
+	}
+	w.sum.Write(w.state)
 	return st, nil
 }
 
@@ -220,6 +249,11 @@ func (w *walk) directory(dir, pattern string) {
 	slices.Sort(entries)
 	for _, name := range entries {
 		if ok, err := filepath.Match(pattern, name); !ok || err != nil {
+			continue
+		}
+		full := dir + "/" + name
+		st, err := w.stat(full, true)
+		if err != nil || st.Mode&unix.S_IFMT != unix.S_IFLNK {
 			continue
 		}
 		w.links = 0

@@ -12,8 +12,9 @@
 // new file, and a path that does not exist yet are all the same thing then. Every directory on the way to a path is
 // watched, and symbolic links are followed one by one, so that it is also seen when a link in the middle is swapped, as
 // Kubernetes does with its ..data. Events only say that it is worth looking; what decides is a fingerprint of type,
-// inode, size, mode, owner and times of everything watched. It is also taken every [Watcher.Poll], without any event: that
-// covers file systems that report none, watches that the kernel refuses, and whatever was overlooked.
+// inode, size, mode, owner and times of everything watched. It is also taken every [Watcher.Poll], without any event, where
+// the file system may report none (NFS, FUSE) or the kernel refuses a watch; elsewhere every tenth time, for whatever was
+// overlooked.
 package watch
 
 import (
@@ -62,6 +63,8 @@ type Watcher struct {
 	add      func(dir string) error // instead of notify's
 	refused  error                  // why notify is nil, or a directory is not watched
 	unseen   int                    // directories that are not watched
+	mute     int                    // directories on file systems that may not tell of changes
+	polls    int
 	paths    []string
 	known    map[string]print // as of the end of the last wait
 	armed    map[string]identity
@@ -238,12 +241,24 @@ func (w *Watcher) wait(ctx context.Context, at time.Time) (Wake, map[string]prin
 		case <-timer.C:
 			if now := w.Elapsed(); now-w.polled >= w.poll() {
 				w.polled = now
-				if seen := w.look(); !s.on && len(w.differing(seen)) > 0 {
-					s.begin(now)
-					s.seen = seen
-				}
+				w.check(&s)
 			}
 		}
+	}
+}
+
+// calm is how many polls go by between two looks where every change makes an event. Only what was overlooked is found
+// by them.
+const calm = 10
+
+// check looks without any event.
+func (w *Watcher) check(s *stir) {
+	if w.polls++; s.on || w.unseen == 0 && w.mute == 0 && w.polls%calm != 0 {
+		return
+	}
+	if seen := w.look(); len(w.differing(seen)) > 0 {
+		s.begin(w.polled)
+		s.seen = seen
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"sync"
@@ -243,6 +244,23 @@ func TestRefused(t *testing.T) {
 		t.Errorf("%d directories are not watched: %v", n, err)
 	}
 	write(t, path, "1")
+	mustWake(t, w, path)
+}
+
+// A file system that reports nothing is looked at by polling, although the kernel grants a watch.
+func TestMuteFileSystem(t *testing.T) {
+	cmd := exec.Command("cat")
+	in, err := cmd.StdinPipe()
+	must(t, err, cmd.Start())
+	path := fmt.Sprintf("/proc/%d/cmdline", cmd.Process.Pid)
+	w := watch.New()
+	defer w.Close()
+	w.Quiet, w.Poll = quick, 2*quick
+	w.Watch([]string{path})
+	if n, err := w.Slow(); n > 0 {
+		t.Skipf("this kernel watches no /proc: %v", err)
+	}
+	must(t, in.Close(), cmd.Wait())
 	mustWake(t, w, path)
 }
 
