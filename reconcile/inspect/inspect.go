@@ -29,7 +29,7 @@ type State string
 // States of files.
 const (
 	OK      State = "ok"      // it verifies
-	Expired State = "expired" // something that it needs has ended, whatever else is wrong
+	Expired State = "expired" // something that it needs has ended, whatever else is wrong with it
 	Missing State = "missing" // there is no such file
 	Invalid State = "invalid" // Fault says why
 )
@@ -153,10 +153,10 @@ func (r *Report) fail(err error) {
 
 func (r *Report) state(now time.Time) State {
 	switch {
-	case !r.EffectiveEnd.IsZero() && !now.Before(r.EffectiveEnd):
-		return Expired
-	case r.Fault == "":
+	case r.Fault == "": // perhaps in its last second, or in the minutes that clocks are allowed to differ by
 		return OK
+	case !r.EffectiveEnd.IsZero() && now.After(r.EffectiveEnd):
+		return Expired
 	}
 	return Invalid
 }
