@@ -131,7 +131,9 @@ func (p painter) inspected(r *inspect.Report, now time.Time) shown {
 		}
 	}
 	for _, f := range r.Faults {
-		s.painted(yellow, "warning", f)
+		if !strings.Contains(r.Fault, f) {
+			s.painted(yellow, "warning", f)
+		}
 	}
 	for _, f := range r.Findings {
 		s.painted(yellow, "warning", f.ID+": "+findingText(r.Path, f))
