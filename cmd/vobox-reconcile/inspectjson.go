@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"encoding/json"
@@ -72,15 +73,18 @@ func (a *app) inspectJSON(ctx context.Context, in *inspection, files []string) e
 		return shown{out: data, bad: !r.Verified()}
 	}
 	code, open := exitOK, "[\n"
+	out := bufio.NewWriterSize(a.stdout, 32<<10)
 	err := in.each(ctx, files, func(s shown) error {
 		if s.bad {
 			code = exitFailed
 		}
-		_, err := fmt.Fprintf(a.stdout, "%s%s", open, s.out)
+		out.WriteString(open)
+		out.Write(s.out)
 		open = ",\n"
-		return err
+		return a.unhurried(out)
 	})
 	if err != nil {
+		_ = out.Flush() // what there is
 		return err
 	}
 	if open == "[\n" {
@@ -88,7 +92,8 @@ func (a *app) inspectJSON(ctx context.Context, in *inspection, files []string) e
 	} else {
 		open = "\n"
 	}
-	if _, err := fmt.Fprintf(a.stdout, "%s]\n", open); err != nil {
+	out.WriteString(open + "]\n")
+	if err := out.Flush(); err != nil {
 		return err
 	}
 	return exit(code)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"context"
 	"io"
 	"os"
@@ -110,25 +111,40 @@ func (in *inspection) report(l *look) *inspect.Report {
 // stream prints what is shown of each file as soon as it is its turn.
 func (a *app) stream(ctx context.Context, in *inspection, files []string) error {
 	code, first := exitOK, true
+	out := bufio.NewWriterSize(a.stdout, 32<<10)
 	err := in.each(ctx, files, func(s shown) error {
 		if s.bad {
 			code = exitFailed
 		}
 		if len(s.talk) > 0 {
+			if err := out.Flush(); err != nil { // the two may go to one place
+				return err
+			}
 			if _, err := a.stderr.Write(s.talk); err != nil {
 				return err
 			}
 		}
-		out := s.out
 		if in.spaced && !first {
-			out = append([]byte("\n"), out...)
+			out.WriteByte('\n')
 		}
 		first = false
-		_, err := a.stdout.Write(out)
-		return err
+		out.Write(s.out)
+		return a.unhurried(out)
 	})
+	if flushed := out.Flush(); err == nil {
+		err = flushed
+	}
 	if err != nil {
 		return err
 	}
 	return exit(code)
+}
+
+// unhurried lets a terminal see each file at once, and everything else when there is enough to write.
+func (a *app) unhurried(out *bufio.Writer) error {
+	if a.out.terminal {
+		return out.Flush()
+	}
+	_, err := out.Write(nil) // what an earlier write has met
+	return err
 }

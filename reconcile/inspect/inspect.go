@@ -97,7 +97,7 @@ type Inspector struct {
 	UID   int // whose files ought to be; -1: not known, see [credfile.CheckFile]
 
 	mu     sync.Mutex
-	acs    map[acKey]acVerdict
+	acs    map[acKey][]acVerdict
 	tidied map[location]bool // where nothing was found to be wrong
 }
 
@@ -249,29 +249,24 @@ func (d *describer) certificates(chain []*x509.Certificate) {
 // attributes adds the attribute certificates. One that does not verify does not count as attributes, and the file does not
 // verify; nor do attributes count in a chain that does not.
 func (d *describer) attributes() {
-	chain := make([]*x509.Certificate, len(d.Chain))
-	for i := range d.Chain {
-		chain[i] = d.Chain[i].Certificate
-	}
-	acs, err := attrcert.FromChain(chain)
+	verdicts, err := d.acsOf(d.Chain, d.eec)
 	if err != nil {
 		d.fail(fmt.Errorf("the attribute certificates cannot be read: %w", err))
 	}
-	for _, ac := range acs {
-		a := AC{AC: ac}
-		end, with := ac.NotAfter, "the attribute certificate of "+ac.VO
-		res, err := d.verifyAC(ac)
-		if err != nil {
-			a.Fault = oneLine(err)
-			d.fail(fmt.Errorf("attribute certificate of VO %s: %w", ac.VO, err))
+	for _, v := range verdicts {
+		a := AC{AC: v.ac}
+		end, with := v.ac.NotAfter, "the attribute certificate of "+v.ac.VO
+		if v.err != nil {
+			a.Fault = oneLine(v.err)
+			d.fail(fmt.Errorf("attribute certificate of VO %s: %w", v.ac.VO, v.err))
 		} else {
-			end, with = res.EffectiveEnd, res.EndsWith
+			end, with = v.result.EffectiveEnd, v.result.EndsWith
 			if d.good {
-				d.count(ac)
+				d.count(v.ac)
 			}
 		}
-		if d.ACNotAfter.IsZero() || ac.NotAfter.Before(d.ACNotAfter) {
-			d.ACNotAfter = ac.NotAfter
+		if d.ACNotAfter.IsZero() || v.ac.NotAfter.Before(d.ACNotAfter) {
+			d.ACNotAfter = v.ac.NotAfter
 		}
 		d.end.and(end, with)
 		d.ACs = append(d.ACs, a)
@@ -284,11 +279,4 @@ func (d *describer) count(ac *attrcert.AC) {
 		d.VO = ac.VO
 	}
 	d.FQANs = append(d.FQANs, ac.FQANs...)
-}
-
-func (d *describer) verifyAC(ac *attrcert.AC) (*trust.ACResult, error) {
-	if d.eec == nil {
-		return nil, errors.New("the end-entity certificate it is about is not in the file")
-	}
-	return d.verifyACOf(ac, d.eec)
 }

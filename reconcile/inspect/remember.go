@@ -3,6 +3,8 @@ package inspect
 import (
 	"crypto/sha256"
 	"crypto/x509"
+	"encoding/asn1"
+	"errors"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -13,36 +15,87 @@ import (
 	"github.com/vobox-reconcile/vobox-reconcile/reconcile/trust"
 )
 
-// maxRemembered is how many verdicts are kept. Files come from anywhere, and must not make memory grow.
-const maxRemembered = 1024
+// What is remembered is bounded: files come from anywhere, and must not make memory grow.
+const (
+	maxRemembered = 256
+	maxKept       = 16 << 10 // of an extension with attribute certificates, in bytes
+)
 
-// An acKey is an attribute certificate and whom it is to be about, by their digests. All proxies of a login carry the same
-// one, and so do the copies of a proxy that lie about on a box.
-type acKey struct{ ac, eec [sha256.Size]byte }
+// An acKey is the extension that holds attribute certificates and whom they are to be about, by their digests. All proxies
+// of a login carry the same ones, and so do the copies of a proxy that lie about on a box.
+type acKey struct{ extension, eec [sha256.Size]byte }
 
 type acVerdict struct {
+	ac     *attrcert.AC
 	result *trust.ACResult
 	err    error
 }
 
-// verifyACOf verifies an AC once, however many files it is in.
-func (in *Inspector) verifyACOf(ac *attrcert.AC, eec *x509.Certificate) (*trust.ACResult, error) {
-	key := acKey{sha256.Sum256(ac.Raw), sha256.Sum256(eec.Raw)}
-	in.mu.Lock()
-	v, known := in.acs[key]
-	in.mu.Unlock()
-	if known {
-		return v.result, v.err
+// acsOf reads and verifies the attribute certificates of the chain, as attrcert.FromChain finds them: once, however many
+// files they are in.
+func (in *Inspector) acsOf(chain []Certificate, eec *x509.Certificate) ([]acVerdict, error) {
+	for i := range chain {
+		value := vomsExtension(chain[i].Certificate)
+		if value == nil {
+			continue
+		}
+		key := acKey{extension: sha256.Sum256(value)}
+		if eec != nil {
+			key.eec = sha256.Sum256(eec.Raw)
+		}
+		in.mu.Lock()
+		verdicts, known := in.acs[key]
+		in.mu.Unlock()
+		if !known {
+			acs, err := attrcert.FromCertificate(chain[i].Certificate)
+			if err != nil {
+				return nil, err
+			}
+			verdicts = in.verifyACs(acs, eec)
+			if len(value) <= maxKept {
+				in.keep(key, verdicts)
+			}
+		}
+		if len(verdicts) > 0 {
+			return verdicts, nil
+		}
 	}
-	v.result, v.err = in.Store.VerifyAC(ac, eec, in.Now)
+	return nil, nil
+}
+
+func (in *Inspector) verifyACs(acs []*attrcert.AC, eec *x509.Certificate) []acVerdict {
+	var out []acVerdict
+	for _, ac := range acs {
+		v := acVerdict{ac: ac, err: errNoHolder}
+		if eec != nil {
+			v.result, v.err = in.Store.VerifyAC(ac, eec, in.Now)
+		}
+		out = append(out, v)
+	}
+	return out
+}
+
+var errNoHolder = errors.New("the end-entity certificate it is about is not in the file")
+
+func (in *Inspector) keep(key acKey, verdicts []acVerdict) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	if in.acs == nil || len(in.acs) >= maxRemembered {
-		in.acs = make(map[acKey]acVerdict)
+		in.acs = make(map[acKey][]acVerdict)
 	}
-	in.acs[key] = v
-	return v.result, v.err
+	in.acs[key] = verdicts
 }
+
+func vomsExtension(c *x509.Certificate) []byte {
+	for _, e := range c.Extensions {
+		if e.Id.Equal(oidVOMS) {
+			return e.Value
+		}
+	}
+	return nil
+}
+
+var oidVOMS = asn1.ObjectIdentifier{1, 3, 6, 1, 4, 1, 8005, 100, 100, 5}
 
 // A location is what a verdict on the directories above a file depends on.
 type location struct {

@@ -160,5 +160,6 @@ func (b *bench) all() {
 	fmt.Printf("%-64s %11s %11s  %6s\n", "medians of "+fmt.Sprint(rounds), "ours", "theirs", "ratio")
 	b.noop(box)
 	b.inspect(box)
+	b.inspectThousands(box)
 	b.renewal(box)
 }
