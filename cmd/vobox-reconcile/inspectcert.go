@@ -26,7 +26,8 @@ func (s *sheet) certificate(i int, c *inspect.Certificate) {
 		s.detail("policy ", c.Policy+", by its name")
 	}
 	for _, e := range c.Extensions {
-		s.detail(extensionName(e), critical(e)+extensionValue(c, e))
+		oid := e.Id.String()
+		s.detail(firstOf(extensionNames[oid], oid), critical(e)+extensionValue(c, oid, e))
 	}
 	s.fingerprint("SHA-256 ", c.Raw)
 	s.fingerprint("SHA-256 of the key ", c.RawSubjectPublicKeyInfo)
@@ -79,14 +80,6 @@ var extensionNames = map[string]string{
 	"2.16.840.1.113730.1.13": "Netscape Comment",
 }
 
-func extensionName(e pkix.Extension) string {
-	oid := e.Id.String()
-	if name := extensionNames[oid]; name != "" {
-		return name
-	}
-	return oid
-}
-
 func critical(e pkix.Extension) string {
 	if e.Critical {
 		return " (critical)"
@@ -95,11 +88,11 @@ func critical(e pkix.Extension) string {
 }
 
 // extensionValue says what is in an extension, where crypto/x509 knows; of others how long they are.
-func extensionValue(c *inspect.Certificate, e pkix.Extension) string {
+func extensionValue(c *inspect.Certificate, oid string, e pkix.Extension) string {
 	value := ""
-	switch e.Id.String() {
+	switch oid {
 	case "2.5.29.14":
-		value = fmt.Sprintf("%X", c.SubjectKeyId)
+		value = upperHex(c.SubjectKeyId)
 	case "2.5.29.15":
 		value = keyUsage(c.KeyUsage)
 	case "2.5.29.17":
@@ -111,7 +104,7 @@ func extensionValue(c *inspect.Certificate, e pkix.Extension) string {
 	case "2.5.29.32":
 		value = oids(c.PolicyIdentifiers)
 	case "2.5.29.35":
-		value = fmt.Sprintf("%X", c.AuthorityKeyId)
+		value = upperHex(c.AuthorityKeyId)
 	case "2.5.29.37":
 		value = extendedKeyUsage(c.Certificate)
 	case "1.3.6.1.5.5.7.1.14", "1.3.6.1.4.1.3536.1.222":
@@ -126,6 +119,8 @@ func extensionValue(c *inspect.Certificate, e pkix.Extension) string {
 	}
 	return " " + value
 }
+
+func upperHex(b []byte) string { return strings.ToUpper(hex.EncodeToString(b)) }
 
 func alternativeNames(c *x509.Certificate) string {
 	var names []string

@@ -44,7 +44,7 @@ func FromDER(der []byte) (Name, error) {
 	if !in.Empty() {
 		return Name{}, errors.New("dn: bytes after the name")
 	}
-	n := Name{raw: bytes.Clone(der)}
+	n := Name{raw: bytes.Clone(der), rdns: make([]RDN, 0, 8)}
 	for !seq.Empty() {
 		var set cryptobyte.String
 		if !seq.ReadASN1(&set, cbasn1.SET) {
@@ -59,6 +59,19 @@ func FromDER(der []byte) (Name, error) {
 	return n, nil
 }
 
+// readType reads an object identifier. The few that nearly all names consist of are not made anew.
+func readType(in *cryptobyte.String, out *asn1.ObjectIdentifier) bool {
+	rest := *in
+	var body cryptobyte.String
+	if rest.ReadASN1(&body, cbasn1.OBJECT_IDENTIFIER) {
+		if i := frequentType(body); i >= 0 {
+			*out, *in = attributeTypes[i].oid, rest
+			return true
+		}
+	}
+	return in.ReadASN1ObjectIdentifier(out)
+}
+
 func readRDN(set cryptobyte.String) (RDN, error) {
 	if set.Empty() {
 		return nil, errors.New("dn: an empty part in the name")
@@ -69,7 +82,7 @@ func readRDN(set cryptobyte.String) (RDN, error) {
 		var a Attribute
 		var tag cbasn1.Tag
 		if !set.ReadASN1(&pair, cbasn1.SEQUENCE) ||
-			!pair.ReadASN1ObjectIdentifier(&a.Type) ||
+			!readType(&pair, &a.Type) ||
 			!pair.ReadAnyASN1(&value, &tag) {
 			return nil, errors.New("dn: malformed attribute in the name")
 		}

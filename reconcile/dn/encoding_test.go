@@ -1,6 +1,7 @@
 package dn_test
 
 import (
+	"crypto/x509/pkix"
 	"encoding/asn1"
 	"strings"
 	"testing"
@@ -10,6 +11,27 @@ import (
 
 	"github.com/vobox-reconcile/vobox-reconcile/reconcile/dn"
 )
+
+// Types are read as encoding/asn1 does, the frequent ones too.
+func TestTypesAgreeWithASN1(t *testing.T) {
+	for _, spelled := range []string{"/CN=x", "/DC=x", "/OU=x", "/O=x", "/C=XX", "/L=x", "/2.5.4.200=x"} {
+		name, err := dn.Parse(spelled)
+		if err != nil {
+			t.Fatal(err)
+		}
+		again, err := dn.FromDER(name.DER())
+		if err != nil {
+			t.Fatal(err)
+		}
+		var want pkix.RDNSequence
+		if _, err := asn1.Unmarshal(name.DER(), &want); err != nil {
+			t.Fatal(err)
+		}
+		if got := again.RDNs()[0][0].Type; !got.Equal(want[0][0].Type) {
+			t.Errorf("%s has the type %v, want %v", spelled, got, want[0][0].Type)
+		}
+	}
+}
 
 // The canonical encoding of a name that is canonical already is its own, as another encoder writes it: lengths and object
 // identifiers of every size.

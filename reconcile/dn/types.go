@@ -56,6 +56,23 @@ var attributeTypes = [...]attributeType{
 	{oid: asn1.ObjectIdentifier{1, 3, 6, 1, 4, 1, 311, 60, 2, 1, 3}, short: "jurisdictionC", other: []string{"jurisdictionCountryName"}, tag: asn1.TagPrintableString},
 }
 
+// frequentType knows the first attributeTypes by the encodings of their object identifiers; -1 is any other.
+func frequentType(body []byte) int {
+	switch string(body) {
+	case "\x55\x04\x03":
+		return 0
+	case "\x09\x92\x26\x89\x93\xf2\x2c\x64\x01\x19":
+		return 1
+	case "\x55\x04\x0b":
+		return 2
+	case "\x55\x04\x0a":
+		return 3
+	case "\x55\x04\x06":
+		return 4
+	}
+	return -1
+}
+
 // oidCN is the type of the one attribute that a proxy adds to its issuer's name.
 var oidCN = attributeTypes[0].oid
 
