@@ -41,7 +41,7 @@ const ahead = 64
 func (in *inspection) each(ctx context.Context, files []string, use func(shown) error) error {
 	ctx, cancel := context.WithCancel(ctx)
 	var workers sync.WaitGroup
-	todo, order := make(chan *look), make(chan *look, ahead)
+	todo, order := make(chan *look, ahead), make(chan *look, ahead)
 	for range runtime.GOMAXPROCS(0) {
 		workers.Go(func() {
 			for l := range todo {
