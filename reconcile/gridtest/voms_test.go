@@ -323,13 +323,13 @@ func TestVOMSClientCertificate(t *testing.T) {
 	if err := conn.Handshake(); err == nil || !strings.Contains(err.Error(), "handshake failure") && !strings.Contains(err.Error(), "certificate") {
 		t.Errorf("without a certificate: %v", err)
 	}
-	s.VOMS.Forget()
 	if _, body := rest(t, s, s.Login, "fqans=/alice/Role=lcgadmin&lifetime=60"); !acOf(t, body).HeldBy(s.User.Leaf()) {
 		t.Error("the holder is not the end-entity certificate")
 	}
 	asked := s.VOMS.Requests()
-	want := fmt.Sprintf("[{REST %s fqans=/alice/Role=lcgadmin&lifetime=60  [/alice/Role=lcgadmin] 1m0s 1m0s", s.User.Identity())
-	if got := fmt.Sprint(asked); !strings.HasPrefix(got, want) {
+	want := fmt.Sprintf("{REST %s fqans=/alice/Role=lcgadmin&lifetime=60  [/alice/Role=lcgadmin] 1m0s 1m0s", s.User.Identity())
+	// The refused handshake may be recorded too, before or after.
+	if got := fmt.Sprint(asked); !strings.Contains(got, want) {
 		t.Errorf("recorded %s\nwant     %s …", got, want)
 	}
 }
