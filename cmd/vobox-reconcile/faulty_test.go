@@ -15,6 +15,7 @@ import (
 
 	"github.com/vobox-reconcile/vobox-reconcile/reconcile/gridtest"
 	"github.com/vobox-reconcile/vobox-reconcile/reconcile/plan"
+	"github.com/vobox-reconcile/vobox-reconcile/reconcile/status"
 )
 
 // A spoiler puts something where a file should be.
@@ -98,7 +99,7 @@ func TestSpoiltFiles(t *testing.T) {
 
 				st := b.must(wantStatus, "status", "-ojson")
 				plainLines(t, st.stderr)
-				var doc statusDoc
+				var doc status.Doc
 				if err := json.Unmarshal([]byte(st.stdout), &doc); err != nil {
 					t.Fatal(err)
 				}
@@ -128,7 +129,7 @@ func TestSpoiltFiles(t *testing.T) {
 }
 
 // toldOf reports whether a status says of something why it cannot be used.
-func toldOf(d statusDoc) bool {
+func toldOf(d status.Doc) bool {
 	said := func(state, reason string) bool { return state == "invalid" && reason != "" || state == "missing" }
 	for _, c := range d.Credentials {
 		if said(c.State, c.Reason) {

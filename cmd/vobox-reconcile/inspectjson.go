@@ -11,11 +11,12 @@ import (
 
 	"github.com/vobox-reconcile/vobox-reconcile/reconcile/inspect"
 	"github.com/vobox-reconcile/vobox-reconcile/reconcile/plan"
+	"github.com/vobox-reconcile/vobox-reconcile/reconcile/status"
 )
 
 // An inspectDoc is what inspect prints of one file.
 type inspectDoc struct {
-	credentialDoc
+	status.Credential
 	File     string       `json:"file"`
 	Verified bool         `json:"verified"`
 	Fault    string       `json:"fault"`
@@ -122,7 +123,7 @@ func inspectDocOf(r *inspect.Report, now time.Time) inspectDoc {
 	}
 	d.Identity, d.Subject, d.Issuer, d.VO = r.Identity, leaf.Subject, leaf.Issuer, r.VO
 	d.Type, d.Limited, d.KeyType, d.KeyBits = string(leaf.Type), r.Limited, leaf.KeyType, leaf.KeyBits
-	d.setTimes(fourDigits(r.NotAfter), fourDigits(r.ACNotAfter), fourDigits(r.EffectiveEnd), now)
+	d.SetTimes(fourDigits(r.NotAfter), fourDigits(r.ACNotAfter), fourDigits(r.EffectiveEnd), now)
 	for i := range r.Chain {
 		d.Chain = append(d.Chain, chainDocOf(&r.Chain[i]))
 	}

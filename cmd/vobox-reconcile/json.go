@@ -6,6 +6,7 @@ import (
 
 	"github.com/vobox-reconcile/vobox-reconcile/reconcile"
 	"github.com/vobox-reconcile/vobox-reconcile/reconcile/plan"
+	"github.com/vobox-reconcile/vobox-reconcile/reconcile/status"
 )
 
 // A stepDoc is a step as the contract prints it.
@@ -35,13 +36,13 @@ type reportDoc struct {
 }
 
 func reportJSON(r *reconcile.Report, dryRun bool) reportDoc {
-	doc := reportDoc{Version: 1, Time: seconds(r.Time), Steps: []stepDoc{}, Alerts: r.Alerts, NextLook: moment(r.NextLook)}
+	doc := reportDoc{Version: 1, Time: status.Seconds(r.Time), Steps: []stepDoc{}, Alerts: r.Alerts, NextLook: status.Moment(r.NextLook)}
 	if doc.Alerts == nil {
 		doc.Alerts = []plan.Alert{}
 	}
 	for _, o := range r.Outcomes {
 		s := stepDoc{ID: o.Step.ID, Action: o.Step.Action, Kind: o.Step.Kind, Target: o.Step.Target, Path: o.Step.Path,
-			Reason: o.Step.Reason, Needs: o.Step.Needs, Diff: o.Step.Diff, NotBefore: moment(o.Step.NotBefore),
+			Reason: o.Step.Reason, Needs: o.Step.Needs, Diff: o.Step.Diff, NotBefore: status.Moment(o.Step.NotBefore),
 			Result: o.Result, TookSeconds: o.Took.Seconds()}
 		if s.Needs == nil {
 			s.Needs = []string{}
@@ -55,18 +56,6 @@ func reportJSON(r *reconcile.Report, dryRun bool) reportDoc {
 		}
 	}
 	return doc
-}
-
-// seconds cuts a moment to whole seconds, in UTC, as certificates have them.
-func seconds(t time.Time) time.Time { return t.UTC().Truncate(time.Second) }
-
-// moment is null for the zero time.
-func moment(t time.Time) *time.Time {
-	if t.IsZero() {
-		return nil
-	}
-	t = seconds(t)
-	return &t
 }
 
 func (a *app) printJSON(v any) error {

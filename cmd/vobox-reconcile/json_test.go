@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/vobox-reconcile/vobox-reconcile/reconcile/gridtest"
+	"github.com/vobox-reconcile/vobox-reconcile/reconcile/status"
 )
 
 // A shape says what JSON must look like: every key of an object, and what its value is. Keys that end in "?" were added to
@@ -219,9 +220,9 @@ func TestJSON(t *testing.T) {
 		}
 		return decode[reportDoc](t, r.stdout, aReport)
 	}
-	status := func(code int, args ...string) statusDoc {
+	status := func(code int, args ...string) status.Doc {
 		t.Helper()
-		return decode[statusDoc](t, b.must(code, append([]string{"status", "--output=json"}, args...)...).stdout, aStatus)
+		return decode[status.Doc](t, b.must(code, append([]string{"status", "--output=json"}, args...)...).stdout, aStatus)
 	}
 	mustBe := func(what string, got, want any) {
 		t.Helper()

@@ -7,6 +7,7 @@ import (
 
 	"github.com/vobox-reconcile/vobox-reconcile/reconcile"
 	"github.com/vobox-reconcile/vobox-reconcile/reconcile/plan"
+	"github.com/vobox-reconcile/vobox-reconcile/reconcile/status"
 )
 
 // printable replaces what would move a terminal's cursor or turn its text around: names of files, certificates and servers
@@ -44,9 +45,9 @@ func printableAlerts(alerts []plan.Alert) []plan.Alert {
 	return out
 }
 
-// printable is the status as it may be shown on a terminal.
-func (d statusDoc) printable() statusDoc {
-	credentials := make([]credentialDoc, len(d.Credentials))
+// printableStatus is the status as it may be shown on a terminal.
+func printableStatus(d status.Doc) status.Doc {
+	credentials := make([]status.Credential, len(d.Credentials))
 	for i, c := range d.Credentials {
 		c.Path, c.Reason = printable(c.Path), printable(c.Reason)
 		credentials[i] = c

@@ -9,6 +9,7 @@ import (
 
 	"github.com/vobox-reconcile/vobox-reconcile/reconcile"
 	"github.com/vobox-reconcile/vobox-reconcile/reconcile/plan"
+	"github.com/vobox-reconcile/vobox-reconcile/reconcile/status"
 )
 
 // The account looked after chooses names of files; servers choose texts. Neither reaches root's terminal as it is.
@@ -21,8 +22,8 @@ func TestNothingMovesTheCursor(t *testing.T) {
 	alert := plan.Alert{ID: "X", Severity: plan.Critical, Subject: evil, Message: evil, Remedy: evil, Where: "VO-Box"}
 	a.printReport(&reconcile.Report{Time: time.Unix(0, 0), Alerts: []plan.Alert{alert},
 		Outcomes: []reconcile.Outcome{{Step: step, Result: reconcile.Failed, Err: errors.New(evil)}}}, plan.Desired{}, false)
-	a.printStatus(statusDoc{Credentials: []credentialDoc{{Name: "x", Path: evil, Reason: evil, State: "invalid"}}, Alerts: []plan.Alert{alert},
-		FirstToBreak: &breakDoc{When: &time.Time{}, Reason: evil}}, plan.Desired{}, plan.Observed{})
+	a.printStatus(status.Doc{Credentials: []status.Credential{{Name: "x", Path: evil, Reason: evil, State: "invalid"}}, Alerts: []plan.Alert{alert},
+		FirstToBreak: &status.Break{When: &time.Time{}, Reason: evil}}, plan.Desired{}, plan.Observed{})
 	if got := out.String(); !strings.Contains(got, "all is well") || strings.ContainsAny(got, "\x1b\r\u202e") {
 		t.Errorf("printed %q", got)
 	}

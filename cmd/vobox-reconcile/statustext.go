@@ -7,11 +7,12 @@ import (
 	"time"
 
 	"github.com/vobox-reconcile/vobox-reconcile/reconcile/plan"
+	"github.com/vobox-reconcile/vobox-reconcile/reconcile/status"
 )
 
 // printStatus shows each credential as a bar of what is left, then env files and services, then what breaks first.
-func (a *app) printStatus(d statusDoc, want plan.Desired, have plan.Observed) {
-	d = d.printable()
+func (a *app) printStatus(d status.Doc, want plan.Desired, have plan.Observed) {
+	d = printableStatus(d)
 	w := a.text(want)
 	for _, c := range d.Credentials {
 		name, reason := c.Name, c.Reason
@@ -67,7 +68,7 @@ func cut(s string, room int) string {
 }
 
 // wholeLife is what a full bar stands for.
-func wholeLife(d credentialDoc, want plan.Desired, have plan.Observed) time.Duration {
+func wholeLife(d status.Credential, want plan.Desired, have plan.Observed) time.Duration {
 	for _, c := range want.Credentials {
 		if c.Name == d.Name {
 			return c.Lifetime
@@ -82,7 +83,7 @@ func wholeLife(d credentialDoc, want plan.Desired, have plan.Observed) time.Dura
 const barWidth = 20
 
 // bar shows what is left of a whole, to the nearest twentieth; what is not over has at least one.
-func (w *writer) bar(c credentialDoc, whole time.Duration) string {
+func (w *writer) bar(c status.Credential, whole time.Duration) string {
 	n := 0
 	if whole > 0 {
 		n = int(math.Round(float64(c.EffectiveSecondsLeft) / whole.Seconds() * barWidth))
@@ -98,7 +99,7 @@ func (w *writer) bar(c credentialDoc, whole time.Duration) string {
 	return "[" + w.paint(style, strings.Repeat("#", n)) + strings.Repeat(".", barWidth-n) + "]"
 }
 
-func leftWords(c credentialDoc) string {
+func leftWords(c status.Credential) string {
 	if c.EffectiveEnd == nil {
 		return "-"
 	}

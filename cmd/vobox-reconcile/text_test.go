@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/vobox-reconcile/vobox-reconcile/reconcile/plan"
+	"github.com/vobox-reconcile/vobox-reconcile/reconcile/status"
 )
 
 func TestFit(t *testing.T) {
@@ -85,7 +86,7 @@ func TestBar(t *testing.T) {
 		48 * time.Hour: 20, 47*time.Hour + 59*time.Minute: 20, 46*time.Hour + 49*time.Minute: 20, 46*time.Hour + 47*time.Minute: 19,
 		24 * time.Hour: 10, time.Second: 1, 0: 0, 60 * time.Hour: 20,
 	} {
-		if got := strings.Count(w.bar(credentialDoc{EffectiveSecondsLeft: int64(left / time.Second)}, 48*time.Hour), "#"); got != want {
+		if got := strings.Count(w.bar(status.Credential{EffectiveSecondsLeft: int64(left / time.Second)}, 48*time.Hour), "#"); got != want {
 			t.Errorf("%v of 48h: %d of 20, want %d", left, got, want)
 		}
 	}
