@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/vobox-reconcile/vobox-reconcile/reconcile"
 	"github.com/vobox-reconcile/vobox-reconcile/reconcile/gridtest"
@@ -50,7 +51,7 @@ func TestLock(t *testing.T) {
 		t.Errorf("a second lock: %v, want ErrLocked", err)
 	}
 	release()
-	release, err = reconcile.Lock(context.Background(), want, 0)
+	release, err = reconcile.Lock(context.Background(), want, 30*time.Second)
 	if err != nil {
 		t.Fatalf("after release: %v", err)
 	}
