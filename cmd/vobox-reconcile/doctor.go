@@ -95,7 +95,7 @@ func (a *app) box(cfg *config.Config, now func() time.Time) (*doctor.Box, error)
 		TLS: func(show *proxycert.Credential, p issue.Peer) *tls.Config {
 			return engine.Trust.ClientConfig(show, trust.Peer{Host: p.Host, DN: p.DN}, now)
 		},
-		Timeout: cfg.MyProxy.Timeout, LoginProxy: engine.LoginProxy, Getenv: a.getenv, Config: a.configPath()}
+		Timeout: cfg.MyProxy.Timeout, LoginProxy: engine.LoginProxy, Getenv: a.getenv, Config: a.configPath(), Channels: len(cfg.Alerts)}
 	for _, al := range cfg.Alerts {
 		if al.Email != nil {
 			b.Mail = append(b.Mail, al.Email.SMTP)

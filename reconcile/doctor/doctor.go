@@ -64,10 +64,12 @@ type Box struct {
 	Getenv     func(string) string // the environment
 	Mail       []string            // host:port of every mail relay that alerts go through
 	Config     string              // the configuration file
-	Renewers   []string            // systemd units and cron files of this program itself, which are no rivals
+	Channels   int                 // how many channels alerts go through
 
 	// Root is put before the paths of the system that are looked at (/etc, /proc, /cvmfs, /var/run); empty but in tests.
 	Root string
+	// Room tells how many bytes and files the file system of a path has left for this account; nil: statfs(2).
+	Room func(path string) (bytes, files uint64, err error)
 }
 
 // A Result is what became of one check.
