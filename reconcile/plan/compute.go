@@ -182,14 +182,18 @@ func Due(cred Credential, st CredentialState, now time.Time) (bool, string) {
 	case !now.Before(st.EffectiveEnd):
 		return true, fmt.Sprintf("%s expired %s ago, on %s", st.EndsWith, Span(now.Sub(st.EffectiveEnd)), Clock(st.EffectiveEnd))
 	}
-	left, below := st.EffectiveEnd.Sub(now), Threshold(cred, st.Grant)
-	reason := fmt.Sprintf("%s has %s left, renewed below %s", st.EndsWith, Span(left), Span(below))
-	switch again := AskAgain(cred, st.Grant); {
-	case left >= below:
+	left, lim := st.EffectiveEnd.Sub(now), limitsOf(cred, st, now)
+	reason := fmt.Sprintf("%s has %s left, renewed below %s", st.EndsWith, Span(left), Span(lim.below))
+	if left >= lim.due() {
 		return false, reason
+	}
+	if left >= lim.below {
+		reason = fmt.Sprintf("%s has %s left, renewed before it is below %s", st.EndsWith, Span(left), Span(lim.below))
+	}
+	switch again := askAgain(cred, st.Grant, now); {
 	case now.Before(again) && left >= cred.AlertBelow:
 		return false, fmt.Sprintf("%s; %s gave only %s, asked again on %s", reason, Clock(st.Grant.Time), Span(st.Grant.Granted), Clock(again))
-	case below != cred.RenewBelow:
+	case lim.below != cred.RenewBelow:
 		reason += fmt.Sprintf(" as only %s of %s were granted", Span(st.Grant.Granted), Span(st.Grant.Asked))
 	}
 	return true, reason
@@ -378,10 +382,11 @@ func (c *computer) nextLook() time.Time {
 				earlier(st.EffectiveEnd)
 			}
 		case c.steps[RenewID(cred)]:
-			earlier(c.now.Add(cred.Lifetime - cred.RenewBelow))
+			room := cred.Lifetime - cred.RenewBelow
+			earlier(c.now.Add(room - st.Rhythm.ahead(room)))
 		case st.Usable(c.now):
-			due := st.EffectiveEnd.Add(-Threshold(cred, st.Grant))
-			if again := AskAgain(cred, st.Grant); again.After(due) {
+			due := st.EffectiveEnd.Add(-limitsOf(cred, st, c.now).due())
+			if again := askAgain(cred, st.Grant, c.now); again.After(due) {
 				due = again
 				if low := st.EffectiveEnd.Add(-cred.AlertBelow); low.Before(due) {
 					due = low

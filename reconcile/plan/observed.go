@@ -39,6 +39,7 @@ type CredentialState struct {
 
 	Links  map[string]string // by Credential.Links: what is wrong with the link; empty string if nothing is
 	Grant  *Grant            // what the servers gave when they were last asked
+	Rhythm Rhythm            // of the passes
 	Source SourceState
 }
 
