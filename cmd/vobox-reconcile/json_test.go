@@ -139,13 +139,27 @@ var (
 		"state": oneOf("ok", "due", "alert", "expired", "missing", "invalid", "unknown"), "reason": aString,
 	}
 
+	aStep = object(map[string]shape{
+		"id": text, "action": oneOf("renew", "write", "link", "restart"), "kind": text, "target": text, "reason": text, "when": aMoment,
+	})
+
+	aForecast = object(map[string]shape{
+		"givesSeconds": natural, "shortFrom": orNull(aMoment), "shortBy": aString, "renewableUntil": orNull(aMoment), "renewableBy": aString, "end": orNull(aMoment),
+	})
+
+	statusKeys = with(credentialKeys, map[string]shape{
+		"lifetimeSeconds?": natural, "renewBelowSeconds?": natural, "alertBelowSeconds?": natural, "endsWith?": text, "lastRenewal?": aMoment,
+		"nextRenewal?": aMoment, "forecast?": aForecast,
+		"ends?": list(object(map[string]shape{"what": text, "name": text, "when": aMoment, "secondsLeft": natural, "renewed": aBool})),
+	})
+
 	aStatus = object(map[string]shape{
-		"credentials":  list(object(credentialKeys)),
+		"credentials":  list(object(statusKeys)),
 		"envFiles":     list(object(map[string]shape{"path": text, "state": oneOf("ok", "due", "alert", "invalid"), "reason": aString})),
 		"services":     list(object(map[string]shape{"name": text, "state": oneOf("ok", "due", "alert", "unknown"), "reason": aString, "lastRestart?": orNull(aMoment)})),
 		"alerts":       list(anAlert),
 		"firstToBreak": orNull(object(map[string]shape{"subject": text, "when": aMoment, "reason": text, "impact": text})),
-		"time?":        aMoment, "nextLook?": orNull(aMoment),
+		"time?":        aMoment, "nextLook?": orNull(aMoment), "steps?": list(aStep),
 	})
 
 	anInspection = list(object(with(credentialKeys, map[string]shape{

@@ -32,19 +32,33 @@ type Credential struct {
 	EffectiveSecondsLeft int64      `json:"effectiveSecondsLeft"`
 	State                string     `json:"state"` // ok, due, alert, expired, missing, invalid or unknown
 	Reason               string     `json:"reason"`
+
+	// What follows is known of what the configuration looks after; inspect does not print it.
+
+	LifetimeSeconds   int64      `json:"lifetimeSeconds,omitempty"`   // of a new one: what a full bar stands for
+	RenewBelowSeconds int64      `json:"renewBelowSeconds,omitempty"` // renewed when less is left, short grants considered
+	AlertBelowSeconds int64      `json:"alertBelowSeconds,omitempty"`
+	EndsWith          string     `json:"endsWith,omitempty"`    // what ends at EffectiveEnd, for people
+	LastRenewal       *time.Time `json:"lastRenewal,omitempty"` // when it was last renewed by this program
+	NextRenewal       *time.Time `json:"nextRenewal,omitempty"` // when it becomes due; the present if it is; missing: this program does not renew it
+	Ends              []End      `json:"ends,omitempty"`        // what it hangs on, the first to end first
+	Forecast          *Forecast  `json:"forecast,omitempty"`    // how long renewals alone can keep it
 }
 
 // SetTimes fills in the ends and what is left of them, in whole seconds, never below zero.
 func (d *Credential) SetTimes(notAfter, acNotAfter, effective, now time.Time) {
-	left := func(t time.Time) int64 {
-		if t.IsZero() {
-			return 0
-		}
-		return max(0, int64(t.Sub(now)/time.Second))
-	}
+	left := func(t time.Time) int64 { return secondsLeft(t, now) }
 	d.NotAfter, d.SecondsLeft = Moment(notAfter), left(notAfter)
 	d.ACNotAfter, d.ACSecondsLeft = Moment(acNotAfter), left(acNotAfter)
 	d.EffectiveEnd, d.EffectiveSecondsLeft = Moment(effective), left(effective)
+}
+
+// secondsLeft is how long it is until t, in whole seconds, never below zero; 0 for the zero time.
+func secondsLeft(t, now time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return max(0, int64(t.Sub(now)/time.Second))
 }
 
 // An EnvFile is an environment file that is kept.
@@ -79,6 +93,17 @@ type Doc struct {
 	FirstToBreak *Break       `json:"firstToBreak"`
 	Time         time.Time    `json:"time"`
 	NextLook     *time.Time   `json:"nextLook"`
+	Steps        []Step       `json:"steps"` // in the order of time
+}
+
+// A Step is something that this program is going to do.
+type Step struct {
+	ID     string      `json:"id"`
+	Action plan.Action `json:"action"`
+	Kind   string      `json:"kind"` // machine-proxy, proxy, env-file, link or service
+	Target string      `json:"target"`
+	Reason string      `json:"reason"`
+	When   *time.Time  `json:"when"` // the present: by the next pass
 }
 
 // Bad reports whether something does not work now.
@@ -102,29 +127,85 @@ func (d Doc) Bad() bool {
 	return false
 }
 
+// A Box is what there is to describe.
+type Box struct {
+	Want  plan.Desired
+	Have  plan.Observed
+	Plan  plan.Plan // for Have at Now
+	Now   time.Time
+	Looks map[string]Look // by credential, as far as somebody has looked closer; may be nil
+}
+
 // Of describes a box, given what is wanted, what was found, and the plan for it at that time. It changes and reads nothing.
 func Of(want plan.Desired, have plan.Observed, p plan.Plan, now time.Time) Doc {
+	return Box{Want: want, Have: have, Plan: p, Now: now}.Describe()
+}
+
+// Describe is Of, with what a closer look has found.
+func (b Box) Describe() Doc {
 	d := Doc{Credentials: []Credential{}, EnvFiles: []EnvFile{}, Services: []Service{},
-		Alerts: p.Alerts, Time: Seconds(now), NextLook: Moment(p.NextLook)}
+		Alerts: b.Plan.Alerts, Time: Seconds(b.Now), NextLook: Moment(b.Plan.NextLook), Steps: []Step{}}
 	if d.Alerts == nil {
 		d.Alerts = []plan.Alert{}
 	}
-	for _, c := range want.Credentials {
-		st := have.Credentials[c.Name]
-		d.Credentials = append(d.Credentials, credentialOf(c, st, now))
+	for _, c := range b.Want.Credentials {
+		st := b.Have.Credentials[c.Name]
+		d.Credentials = append(d.Credentials, b.credential(c, st))
 		if c.Source.MyProxy != nil {
-			d.Credentials = append(d.Credentials, storedOf(c, st, now))
+			d.Credentials = append(d.Credentials, storedOf(c, st, b.Now))
 		}
 	}
-	for _, f := range want.EnvFiles {
-		d.EnvFiles = append(d.EnvFiles, envFileOf(f, have.EnvFiles[f.Path]))
+	for _, f := range b.Want.EnvFiles {
+		d.EnvFiles = append(d.EnvFiles, envFileOf(f, b.Have.EnvFiles[f.Path]))
 	}
-	for _, s := range want.Services {
-		d.Services = append(d.Services, serviceOf(s, have.Services[s.Name], p))
+	for _, s := range b.Want.Services {
+		d.Services = append(d.Services, serviceOf(s, b.Have.Services[s.Name], b.Plan))
 	}
-	d.FirstToBreak = firstToBreak(want, have, d, now)
-	if slices.ContainsFunc(p.Steps, func(s plan.Step) bool { return s.NotBefore.IsZero() }) {
-		d.NextLook = Moment(now) // status carries nothing out: what is due stays due
+	d.FirstToBreak = firstToBreak(b.Want, b.Have, d, b.Now)
+	if slices.ContainsFunc(b.Plan.Steps, func(s plan.Step) bool { return s.NotBefore.IsZero() }) {
+		d.NextLook = Moment(b.Now) // status carries nothing out: what is due stays due
+	}
+	d.Steps = b.steps()
+	return d
+}
+
+// steps are those of the plan, and the next renewal of each credential that is not due.
+func (b Box) steps() []Step {
+	steps := []Step{}
+	for _, s := range b.Plan.Steps {
+		when := b.Now
+		if !s.NotBefore.IsZero() {
+			when = s.NotBefore
+		}
+		steps = append(steps, Step{ID: s.ID, Action: s.Action, Kind: s.Kind, Target: s.Target, Reason: s.Reason, When: Moment(when)})
+	}
+	for _, c := range b.Want.Credentials {
+		id, next := plan.RenewID(c), b.nextRenewal(c)
+		if next.IsZero() || slices.ContainsFunc(steps, func(s Step) bool { return s.ID == id }) {
+			continue
+		}
+		kind := "proxy"
+		if c.Kind == plan.Machine {
+			kind = "machine-proxy"
+		}
+		_, reason := plan.Due(c, b.Have.Credentials[c.Name], next)
+		steps = append(steps, Step{ID: id, Action: plan.Renew, Kind: kind, Target: c.Name, Reason: reason, When: Moment(next)})
+	}
+	slices.SortStableFunc(steps, func(x, y Step) int { return x.When.Compare(*y.When) })
+	return steps
+}
+
+// credential is credentialOf, with what comes of it in time.
+func (b Box) credential(c plan.Credential, st plan.CredentialState) Credential {
+	d := credentialOf(c, st, b.Now)
+	d.LifetimeSeconds, d.AlertBelowSeconds = int64(c.Lifetime/time.Second), int64(c.AlertBelow/time.Second)
+	d.EndsWith, d.Ends = st.EndsWith, b.endsOf(c, st)
+	if g := grantOf(c, st); g != nil && g.Taken {
+		d.LastRenewal = Moment(g.Time)
+	}
+	if !c.Observe {
+		d.RenewBelowSeconds = int64(plan.Threshold(c, st.Grant) / time.Second)
+		d.NextRenewal, d.Forecast = Moment(b.nextRenewal(c)), b.courseOf(c).forecast()
 	}
 	return d
 }
@@ -161,12 +242,16 @@ func storedOf(c plan.Credential, st plan.CredentialState, now time.Time) Credent
 	mp := c.Source.MyProxy
 	d := Credential{Name: c.Name + "@" + mp.Server, Kind: "stored", Identity: mp.Username, FQANs: []string{},
 		State: "unknown", Reason: "not renewed from " + mp.Server + " yet"}
-	if st.Grant == nil || st.Grant.StoredEnd.IsZero() {
+	g := grantOf(c, st)
+	if g == nil || g.StoredEnd.IsZero() {
 		return d
 	}
-	end := st.Grant.StoredEnd
+	end := g.StoredEnd
 	d.SetTimes(end, time.Time{}, end, now)
-	d.Reason = "as seen on " + plan.Clock(st.Grant.Time)
+	d.Reason = "as seen on " + plan.Clock(g.Time)
+	d.AlertBelowSeconds = int64(mp.AlertBelow / time.Second)
+	// Nobody tells for how long it was stored: the manual has people say 3000 hours.
+	d.LifetimeSeconds = int64(max(3000*time.Hour, end.Sub(g.Time)) / time.Second)
 	switch left := end.Sub(now); {
 	case left <= 0:
 		d.State = "expired"
