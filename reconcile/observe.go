@@ -1,28 +1,22 @@
 package reconcile
 
 import (
-	"crypto/ecdsa"
-	"crypto/rsa"
 	"crypto/sha256"
-	"crypto/x509"
 	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"path/filepath"
-	"slices"
 	"strings"
 	"time"
 
 	"github.com/vobox-reconcile/vobox-reconcile/reconcile/atomicfile"
-	"github.com/vobox-reconcile/vobox-reconcile/reconcile/attrcert"
 	"github.com/vobox-reconcile/vobox-reconcile/reconcile/credfile"
 	"github.com/vobox-reconcile/vobox-reconcile/reconcile/dn"
 	"github.com/vobox-reconcile/vobox-reconcile/reconcile/envfile"
 	"github.com/vobox-reconcile/vobox-reconcile/reconcile/plan"
 	"github.com/vobox-reconcile/vobox-reconcile/reconcile/proxycert"
-	"github.com/vobox-reconcile/vobox-reconcile/reconcile/trust"
 )
 
 // maxEnvFile is the largest environment file that is read, in bytes.
@@ -48,13 +42,14 @@ func (e *Engine) look(want plan.Desired, now time.Time) *seen {
 	if s.state, err = loadState(want.State); err != nil {
 		e.Log.Warn().Err(err).Str("path", want.State).Msg("the record of earlier passes cannot be used, going on without")
 	}
+	rhythm := e.rhythm(want, now)
 	for _, c := range want.Credentials {
 		source := e.observeSource(c, now)
 		st, cred := e.observeCredential(known(c, source), now)
 		if g, ok := s.state.Grants[c.Name]; ok {
 			st.Grant = &g
 		}
-		st.Source = source
+		st.Source, st.Rhythm = source, rhythm
 		st.Links = observeLinks(c, st.Path)
 		st.Misplaced = misplaced(c, st, want)
 		s.Credentials[c.Name] = st
@@ -120,157 +115,6 @@ func (e *Engine) observeFile(c plan.Credential, path string, now time.Time) (pla
 		return st, nil
 	}
 	return st, cred // if it does not verify, the server it is shown to has the last word
-}
-
-// Judge describes a credential and says whether it is what is wanted. A credential that is merely over has no fault: its
-// EffectiveEnd tells.
-func (e *Engine) Judge(cred *proxycert.Credential, want plan.Credential, now time.Time) plan.CredentialState {
-	leaf := cred.Leaf()
-	st := plan.CredentialState{
-		Identity: cred.Identity().String(),
-		Subject:  dn.MustFromDER(leaf.RawSubject).String(),
-		Issuer:   dn.MustFromDER(leaf.RawIssuer).String(),
-		Limited:  cred.Limited(),
-		NotAfter: cred.NotAfter(),
-		EndsWith: "the proxy",
-	}
-	st.EffectiveEnd = st.NotAfter
-	st.KeyType, st.KeyBits = keyOf(leaf)
-	info, err := proxycert.Classify(leaf)
-	if err != nil {
-		st.Fault, st.FaultID = err.Error(), "CHAIN-TYPE"
-		return st
-	}
-	st.Type = string(info.Type)
-	eec := cred.EEC()
-	if eec == nil {
-		st.Fault, st.FaultID = "the file has no end-entity certificate: its chain is cut short", "CHAIN-INCOMPLETE"
-		return st
-	}
-	st.UserCertEnd = eec.NotAfter
-	if eec.NotAfter.Equal(st.NotAfter) {
-		st.EndsWith = certWords(want.Kind)
-	}
-	if id, err := dn.Parse(want.Identity); want.Identity != "" && (err != nil || !id.Equal(cred.Identity())) {
-		st.Fault, st.FaultID = fmt.Sprintf("it belongs to %s, not to %s", st.Identity, want.Identity), "PROXY-IDENTITY"
-		return st
-	}
-	if !now.Before(st.NotAfter) {
-		return st
-	}
-	chain, err := e.Trust.VerifyChain(cred.Chain, now)
-	if err != nil {
-		st.Fault, st.FaultID = err.Error(), "CHAIN"
-		var te *trust.Error
-		if errors.As(err, &te) {
-			st.FaultID = te.ID
-		}
-		return st
-	}
-	if !chain.Identity.Equal(cred.Identity()) { // an independent proxy speaks for itself alone
-		st.Fault, st.FaultID = fmt.Sprintf("its identity is %s, not %s", chain.Identity, st.Identity), "PROXY-IDENTITY"
-		return st
-	}
-	if chain.EffectiveEnd.Before(st.EffectiveEnd) {
-		st.EffectiveEnd, st.EndsWith = chain.EffectiveEnd, chain.EndsWith
-	}
-	if info.Type == proxycert.EEC {
-		st.Fault, st.FaultID = "it is a certificate, not a proxy", "CHAIN-TYPE"
-		return st
-	}
-	if st.Limited != want.Limited {
-		st.Fault, st.FaultID = "it is a limited proxy", "PROXY-LIMITED"
-		if want.Limited {
-			st.Fault = "it is not a limited proxy"
-		}
-		return st
-	}
-	e.judgeAttributes(cred, want, now, &st)
-	return st
-}
-
-func certWords(k plan.Kind) string {
-	if k == plan.Machine {
-		return "the host certificate"
-	}
-	return "the user certificate"
-}
-
-// judgeAttributes takes the attribute certificates into st: those of the wanted VO must verify, hold every wanted FQAN,
-// and have the same primary one.
-func (e *Engine) judgeAttributes(cred *proxycert.Credential, want plan.Credential, now time.Time, st *plan.CredentialState) {
-	acs, err := attrcert.FromChain(cred.Chain)
-	if err != nil && len(want.FQANs) > 0 {
-		st.Fault, st.FaultID = "its attribute certificate cannot be read: "+err.Error(), "VO-NONE"
-		return
-	}
-	for _, ac := range acs {
-		if len(want.FQANs) > 0 && ac.VO != want.VO {
-			continue
-		}
-		st.VO = ac.VO
-		st.FQANs = append(st.FQANs, ac.FQANs...)
-		if st.ACNotAfter.IsZero() || ac.NotAfter.Before(st.ACNotAfter) {
-			st.ACNotAfter = ac.NotAfter
-		}
-	}
-	if len(want.FQANs) == 0 {
-		return
-	}
-	switch {
-	case st.ACNotAfter.IsZero():
-		st.Fault, st.FaultID = "it carries no attributes of VO "+want.VO, "VO-NONE"
-		return
-	case st.ACNotAfter.Before(st.EffectiveEnd):
-		st.EffectiveEnd, st.EndsWith = st.ACNotAfter, "the attribute certificate"
-	}
-	if fault := wrongAttributes(st.FQANs, want.FQANs); fault != "" {
-		st.Fault, st.FaultID = fault, "VO-FQAN"
-		return
-	}
-	if !now.Before(st.EffectiveEnd) {
-		return
-	}
-	for _, ac := range acs {
-		if ac.VO != want.VO {
-			continue
-		}
-		res, err := e.Trust.VerifyAC(ac, cred.EEC(), now)
-		if err != nil {
-			st.Fault, st.FaultID = err.Error(), "VO-LSC"
-			var te *trust.Error
-			if errors.As(err, &te) {
-				st.FaultID = te.ID
-			}
-			return
-		}
-		if res.EffectiveEnd.Before(st.EffectiveEnd) {
-			st.EffectiveEnd, st.EndsWith = res.EffectiveEnd, res.EndsWith
-		}
-	}
-}
-
-// wrongAttributes compares FQANs in short form: all that are wanted must be there, and the first must be the first.
-func wrongAttributes(have, want []string) string {
-	for _, f := range want {
-		if !slices.Contains(have, f) {
-			return fmt.Sprintf("it does not carry %s (it has %s)", f, strings.Join(have, ", "))
-		}
-	}
-	if have[0] != want[0] {
-		return fmt.Sprintf("its primary FQAN is %s, not %s", have[0], want[0])
-	}
-	return ""
-}
-
-func keyOf(cert *x509.Certificate) (kind string, bits int) {
-	switch k := cert.PublicKey.(type) {
-	case *rsa.PublicKey:
-		return "rsa", k.N.BitLen()
-	case *ecdsa.PublicKey:
-		return "ec", k.Curve.Params().BitSize
-	}
-	return strings.ToLower(cert.PublicKeyAlgorithm.String()), 0
 }
 
 // observeSource looks at the certificate on the box that a proxy is signed with; its key is not read.

@@ -86,7 +86,7 @@ func (r *run) inPlace(want plan.Credential, now time.Time) plan.CredentialState 
 	planned := r.seen.Credentials[want.Name]
 	r.mu.Unlock()
 	st, cred := r.observeFile(known(want, planned.Source), planned.Path, now)
-	st.Grant, st.Links, st.Source = planned.Grant, planned.Links, planned.Source
+	st.Grant, st.Links, st.Source, st.Rhythm = planned.Grant, planned.Links, planned.Source, planned.Rhythm
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.seen.Credentials[want.Name] = st
@@ -157,6 +157,7 @@ func (r *run) put(s plan.Step, want plan.Credential, issued *issue.Issued, st, o
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	st.Path, st.Exists, st.Grant, st.Links, st.Source = old.Path, true, r.seen.Credentials[want.Name].Grant, old.Links, old.Source
+	st.Rhythm = old.Rhythm
 	if data, err := credfile.Marshal(issued.Credential); err == nil {
 		st.Digest = credfile.Digest(data)
 	}
@@ -287,7 +288,7 @@ func (r *run) usableAsOld(path string, want plan.Credential) *proxycert.Credenti
 	if err != nil || !id.Equal(cred.Identity()) || cred.Limited() && !want.Limited { // from a limited one comes a limited one
 		return nil
 	}
-	if _, err := r.Trust.VerifyChain(cred.Chain, r.Now()); err != nil || !answers(cred) {
+	if _, err := r.Trust.VerifyPeer(cred.Presented(), r.Now()); err != nil || !answers(cred) {
 		return nil
 	}
 	r.Log.Info().Str("credential", want.Name).Str("path", path).Msg("authorising the renewal with another proxy of the same identity")

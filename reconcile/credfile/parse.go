@@ -163,11 +163,21 @@ func (f *File) Credential() (*proxycert.Credential, error) {
 		return nil, fmt.Errorf("the private key is not that of the proxy %s, but of %s, which signed it", dn.MustFromDER(proxy.RawSubject),
 			dn.MustFromDER(chain[0].RawSubject))
 	}
-	c := &proxycert.Credential{Chain: chain, Key: f.Key}
+	c := &proxycert.Credential{Chain: chain, Key: f.Key, Others: f.others(chain)}
 	if c.EEC() == nil && len(f.Faults) > 0 {
 		return nil, errors.Join(f.Faults...)
 	}
 	return c, nil
+}
+
+// others returns the certificates that are not of the chain.
+func (f *File) others(chain []*x509.Certificate) (out []*x509.Certificate) {
+	for _, c := range f.Certificates {
+		if !slices.ContainsFunc(chain, c.Equal) {
+			out = append(out, c)
+		}
+	}
+	return out
 }
 
 // signedBy returns a proxy that the chain's leaf signed. In a file with the leaf's key it is a proxy without its own, as when

@@ -2,9 +2,6 @@ package inspect
 
 import (
 	"bytes"
-	"crypto/ecdsa"
-	"crypto/ed25519"
-	"crypto/rsa"
 	"crypto/x509"
 	"strings"
 
@@ -41,7 +38,7 @@ func describeCertificate(c *x509.Certificate, above *Certificate) Certificate {
 	} else {
 		d.Issuer = spelled(c.RawIssuer)
 	}
-	d.KeyType, d.KeyBits = publicKey(c)
+	d.KeyType, d.KeyBits = proxycert.KeyOf(c)
 	info, err := proxycert.Classify(c)
 	d.Type, d.Limited = info.Type, info.Limited
 	switch {
@@ -74,18 +71,6 @@ func policyName(i *proxycert.CertInfo) string {
 	default:
 		return l.String()
 	}
-}
-
-func publicKey(c *x509.Certificate) (kind string, bits int) {
-	switch k := c.PublicKey.(type) {
-	case *rsa.PublicKey:
-		return "rsa", k.N.BitLen()
-	case *ecdsa.PublicKey:
-		return "ec", k.Curve.Params().BitSize
-	case ed25519.PublicKey:
-		return "ed25519", 256
-	}
-	return strings.ToLower(c.PublicKeyAlgorithm.String()), 0
 }
 
 // oneLine is an error's text as one line: errors.Join puts line ends in.

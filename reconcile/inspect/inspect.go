@@ -13,7 +13,6 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
-	"slices"
 	"sync"
 	"time"
 
@@ -165,9 +164,10 @@ func (r *Report) state(now time.Time) State {
 type describer struct {
 	*Report
 	*Inspector
-	eec  *x509.Certificate // nil: the chain has none
-	good bool              // the chain verifies
-	end  end
+	own    int               // certificates of the chain that act as one party, see proxycert.Own
+	holder *x509.Certificate // the last of them, whom attributes are to be about; nil: the chain is cut short
+	good   bool              // the chain verifies
+	end    end
 }
 
 // An end is the earliest of several.
@@ -190,8 +190,7 @@ func (d *describer) chain(file *credfile.File, fault error) {
 	switch {
 	case err == nil:
 		sorted, d.Key = cred.Chain, KeyPlain
-		// Whose key it is, is the leaf, wherever it stands.
-		certs = append([]*x509.Certificate{cred.Leaf()}, certs...)
+		certs = cred.Presented() // whose key it is, is the leaf, wherever it stands
 	default:
 		if chain, err := proxycert.SortChain(certs, nil); err == nil {
 			sorted = chain
@@ -233,23 +232,18 @@ func (d *describer) certificates(chain []*x509.Certificate) {
 		d.Chain[i] = describeCertificate(chain[i], above)
 		d.Limited = d.Limited || d.Chain[i].Limited
 	}
-	d.Identity = d.Chain[len(chain)-1].Subject
-	for i := range d.Chain {
-		c := &d.Chain[i]
-		if c.Policy == PolicyIndependent || c.isEEC() {
-			d.Identity = c.Subject
-			break
-		}
-	}
-	if i := slices.IndexFunc(d.Chain, func(c Certificate) bool { return c.isEEC() }); i >= 0 {
-		d.eec = d.Chain[i].Certificate
+	d.own = len(proxycert.Own(chain))
+	last := &d.Chain[d.own-1]
+	d.Identity = last.Subject
+	if last.isEEC() || last.Policy == PolicyIndependent {
+		d.holder = last.Certificate
 	}
 }
 
 // attributes adds the attribute certificates. One that does not verify does not count as attributes, and the file does not
 // verify; nor do attributes count in a chain that does not.
 func (d *describer) attributes() {
-	verdicts, err := d.acsOf(d.Chain, d.eec)
+	verdicts, err := d.acsOf(d.Chain[:d.own], d.holder)
 	if err != nil {
 		d.fail(fmt.Errorf("the attribute certificates cannot be read: %w", err))
 	}

@@ -21,9 +21,9 @@ const (
 	maxKept       = 16 << 10 // of an extension with attribute certificates, in bytes
 )
 
-// An acKey is the extension that holds attribute certificates and whom they are to be about, by their digests. All proxies
-// of a login carry the same ones, and so do the copies of a proxy that lie about on a box.
-type acKey struct{ extension, eec [sha256.Size]byte }
+// An acKey is the extension that holds attribute certificates and the certificate they are to be about, by their digests.
+// All proxies of a login carry the same ones, and so do the copies of a proxy that lie about on a box.
+type acKey struct{ extension, holder [sha256.Size]byte }
 
 type acVerdict struct {
 	ac     *attrcert.AC
@@ -33,15 +33,15 @@ type acVerdict struct {
 
 // acsOf reads and verifies the attribute certificates of the chain, as attrcert.FromChain finds them: once, however many
 // files they are in.
-func (in *Inspector) acsOf(chain []Certificate, eec *x509.Certificate) ([]acVerdict, error) {
+func (in *Inspector) acsOf(chain []Certificate, holder *x509.Certificate) ([]acVerdict, error) {
 	for i := range chain {
 		value := vomsExtension(chain[i].Certificate)
 		if value == nil {
 			continue
 		}
 		key := acKey{extension: sha256.Sum256(value)}
-		if eec != nil {
-			key.eec = sha256.Sum256(eec.Raw)
+		if holder != nil {
+			key.holder = sha256.Sum256(holder.Raw)
 		}
 		in.mu.Lock()
 		verdicts, known := in.acs[key]
@@ -51,7 +51,7 @@ func (in *Inspector) acsOf(chain []Certificate, eec *x509.Certificate) ([]acVerd
 			if err != nil {
 				return nil, err
 			}
-			verdicts = in.verifyACs(acs, eec)
+			verdicts = in.verifyACs(acs, holder)
 			if len(value) <= maxKept {
 				in.keep(key, verdicts)
 			}
@@ -63,12 +63,12 @@ func (in *Inspector) acsOf(chain []Certificate, eec *x509.Certificate) ([]acVerd
 	return nil, nil
 }
 
-func (in *Inspector) verifyACs(acs []*attrcert.AC, eec *x509.Certificate) []acVerdict {
+func (in *Inspector) verifyACs(acs []*attrcert.AC, holder *x509.Certificate) []acVerdict {
 	var out []acVerdict
 	for _, ac := range acs {
 		v := acVerdict{ac: ac, err: errNoHolder}
-		if eec != nil {
-			v.result, v.err = in.Store.VerifyAC(ac, eec, in.Now)
+		if holder != nil {
+			v.result, v.err = in.Store.VerifyAC(ac, holder, in.Now)
 		}
 		out = append(out, v)
 	}

@@ -3,12 +3,14 @@ package proxycert
 import (
 	"crypto"
 	"crypto/ecdsa"
+	"crypto/ed25519"
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"strings"
 )
 
 // A KeyType is one of the configuration's proxies[].key values.
@@ -93,4 +95,18 @@ func checkLength(pub crypto.PublicKey) error {
 		return fmt.Errorf("an RSA key of %d bits, more than %d, is not used", k.N.BitLen(), MaxRSABits)
 	}
 	return nil
+}
+
+// KeyOf names the kind of a certificate's key, "rsa", "ec", "ed25519" or, for other algorithms, what crypto/x509 calls them
+// in lower case, and its length: the bits of the modulus or the curve, 0 if they are not known.
+func KeyOf(cert *x509.Certificate) (kind string, bits int) {
+	switch k := cert.PublicKey.(type) {
+	case *rsa.PublicKey:
+		return "rsa", k.N.BitLen()
+	case *ecdsa.PublicKey:
+		return "ec", k.Curve.Params().BitSize
+	case ed25519.PublicKey:
+		return "ed25519", 8 * len(k)
+	}
+	return strings.ToLower(cert.PublicKeyAlgorithm.String()), 0
 }

@@ -9,6 +9,7 @@ import (
 	"crypto"
 	"crypto/tls"
 	"crypto/x509"
+	"slices"
 	"time"
 
 	"github.com/vobox-reconcile/vobox-reconcile/reconcile/dn"
@@ -18,7 +19,14 @@ import (
 type Credential struct {
 	Chain []*x509.Certificate // leaf first, up to and with the EEC; no CA
 	Key   crypto.Signer
+
+	// Others are further certificates of the file, CAs for the most part: one between the EEC and a trust anchor may be
+	// nowhere else. They are neither shown to peers nor written.
+	Others []*x509.Certificate
 }
+
+// Presented returns what a verifier of the file goes by: the chain, and the certificates that came with it.
+func (c *Credential) Presented() []*x509.Certificate { return slices.Concat(c.Chain, c.Others) }
 
 // Leaf returns the first certificate, the one that Key belongs to.
 func (c *Credential) Leaf() *x509.Certificate { return c.Chain[0] }
@@ -43,6 +51,20 @@ func (c *Credential) Identity() dn.Name {
 		cert = c.Chain[len(c.Chain)-1]
 	}
 	return dn.MustFromDER(cert.RawSubject)
+}
+
+// Own returns the part of a chain, leaf first, that acts as one party: up to and with the independent proxy nearest to the
+// leaf, which has neither identity nor rights from above (RFC 3820 section 3.8.2), or else up to and with the EEC. Whatever
+// is said of the leaf by attribute certificates must be in this part, and about its last certificate. Without either of
+// the two it is the whole chain.
+func Own(chain []*x509.Certificate) []*x509.Certificate {
+	for i, cert := range chain {
+		info, err := Classify(cert)
+		if err == nil && (info.Type == EEC || info.CertInfo != nil && info.CertInfo.Language.Equal(LanguageIndependent)) {
+			return chain[:i+1]
+		}
+	}
+	return chain
 }
 
 // Limited reports whether any proxy of the chain is a limited one.

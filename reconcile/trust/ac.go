@@ -16,6 +16,7 @@ import (
 
 	"github.com/vobox-reconcile/vobox-reconcile/reconcile/attrcert"
 	"github.com/vobox-reconcile/vobox-reconcile/reconcile/dn"
+	"github.com/vobox-reconcile/vobox-reconcile/reconcile/proxycert"
 )
 
 // maxVOMSCerts is how many *.pem files of a vomsdir are tried for an AC that brings no certificates.
@@ -28,20 +29,21 @@ type ACResult struct {
 	EndsWith     string    // words for what ends then, for instance "the attribute certificate of alice"
 }
 
-// VerifyAC verifies an AC carried by (or fetched for) a chain whose EEC is eec, as of now, by LSC file or vomsdir
-// certificate: time within five minutes at both ends, holder, FQANs of the VO, extensions, and the signer, whose own chain
-// must verify against the trust anchors with its signing policy and CRL. A refusal is an *Error.
-func (s *Store) VerifyAC(ac *attrcert.AC, eec *x509.Certificate, now time.Time) (*ACResult, error) {
-	if ac == nil || eec == nil {
+// VerifyAC verifies an AC carried by (or fetched for) a chain, as of now, by LSC file or vomsdir certificate: time within
+// five minutes at both ends, holder, FQANs of the VO, extensions, and the signer, whose own chain must verify against the
+// trust anchors with its signing policy and CRL. It must be about holder, which is the chain's EEC or, where there is one,
+// its independent proxy: the last certificate of [proxycert.Own]. A refusal is an *Error.
+func (s *Store) VerifyAC(ac *attrcert.AC, holder *x509.Certificate, now time.Time) (*ACResult, error) {
+	if ac == nil || holder == nil {
 		return nil, &Error{ID: IDMalformed, Msg: "there is no attribute certificate, or no certificate that it could be about"}
 	}
-	about := subjectOf(eec)
+	about := subjectOf(holder)
 	if err := checkACTime(ac, about, now); err != nil {
 		return nil, err
 	}
-	if !ac.HeldBy(eec) {
+	if !heldBy(ac, holder, about) {
 		return nil, refuse(IDACHolder, about, "the attribute certificate of %s is about %s, serial number %X, not about %s, serial number %X", ac.VO,
-			ac.HolderName, ac.HolderSerial, about, eec.SerialNumber)
+			ac.HolderName, ac.HolderSerial, about, holder.SerialNumber)
 	}
 	if err := checkFQANs(ac, about); err != nil {
 		return nil, err
@@ -61,6 +63,15 @@ func (s *Store) VerifyAC(ac *attrcert.AC, eec *x509.Certificate, now time.Time) 
 		}
 	}
 	return r, nil
+}
+
+// heldBy wants an independent proxy named by its subject. Its issuer is the user, who chose its serial number: the form of
+// RFC 5755, issuer and serial number, would take the user's own AC in vomsd's form for one about the proxy.
+func heldBy(ac *attrcert.AC, holder *x509.Certificate, about dn.Name) bool {
+	if info, _ := proxycert.Classify(holder); info.IsProxy() && !ac.HolderName.Equal(about) {
+		return false
+	}
+	return ac.HeldBy(holder)
 }
 
 func checkACTime(ac *attrcert.AC, about dn.Name, now time.Time) error {
@@ -143,9 +154,16 @@ func (s *Store) signerPath(ac *attrcert.AC, about dn.Name, now time.Time) ([]*no
 // tell it that hash, as for ECDSA.
 func whyWeak(ac *attrcert.AC) string {
 	for _, cert := range ac.Certificates {
+		if !subjectOf(cert).Equal(ac.Issuer) {
+			continue
+		}
 		switch cert.SignatureAlgorithm {
+		case ac.SignatureAlgorithm:
+			return " (vomsd takes what its own certificate is signed with)"
 		case x509.ECDSAWithSHA256, x509.ECDSAWithSHA384, x509.ECDSAWithSHA512:
-			return " (vomsd does this when the CA of its certificate has an EC key)"
+			if ac.SignatureAlgorithm == x509.SHA1WithRSA || ac.SignatureAlgorithm == x509.ECDSAWithSHA1 {
+				return " (vomsd does this when the CA of its certificate has an EC key)"
+			}
 		}
 	}
 	return ""

@@ -12,6 +12,9 @@
 //   - Proxies of one chain must be of one form: RFC 3820, draft or legacy (GSI, canl).
 //   - Below a limited proxy all must be limited (GSI, but for independent ones, which are refused here as well).
 //   - A policy language other than inherit-all, limited and independent is refused, and so is a policy text (GSI).
+//   - An independent proxy acts in its own name (GSI), and so does what is below it. It inherits no attributes either: ACs
+//     above it are not looked at, and one in it or below it must be about it, not about the user (the VOMS libraries and
+//     canl take the AC nearest to the leaf, whatever is between). No VOMS server makes such a one.
 //   - A proxy with keyCertSign is refused (RFC 3820 section 3.6 forbids it; GSI and OpenSSL do not look).
 //   - The end of the path must be a self-signed CA of the directory (OpenSSL, GSI); canl would stop at a sub-CA.
 //   - A signing policy must permit every certificate that a CA signed, and must be there (GSI), unless a .namespaces file

@@ -69,13 +69,14 @@ func read(data []byte) (certs []*x509.Certificate, held bool, err error) {
 }
 
 func judgeACs(store *trust.Store, c Case, result *trust.Result, w Want) (Want, error) {
-	acs, err := attrcert.FromChain(result.Chain)
+	own := proxycert.Own(result.Chain)
+	acs, err := attrcert.FromChain(own)
 	if err != nil {
 		w.Verdict, w.Stage, w.Reason = Refuse, StageAC, err.Error()
 		return w, nil
 	}
 	for _, ac := range acs {
-		if _, err := store.VerifyAC(ac, result.Chain[len(result.Chain)-1], c.At); err != nil {
+		if _, err := store.VerifyAC(ac, own[len(own)-1], c.At); err != nil {
 			r, err := refusal(StageAC, err)
 			if err != nil {
 				return Want{}, err
