@@ -26,6 +26,9 @@ type job struct {
 	argv           []string
 	timeout        time.Duration
 	asInvoker      bool // systemctl talks to the system's manager as root, whatever the account
+
+	input *os.File // standard input; nil: /dev/null
+	env   []string // beside the fixed environment
 }
 
 // run runs j to its end. The error is nil or an *Error; the interface, so that nil is nil.
@@ -121,10 +124,13 @@ func (r *Runner) command(ctx context.Context, j job) (*exec.Cmd, error) {
 	cmd := &exec.Cmd{
 		Path: path,
 		Args: j.argv,
-		Env:  environment(account, j.service),
+		Env:  append(environment(account, j), j.env...),
 		Dir:  directory(ctx, account.Home),
 		// A session of its own is a process group of its own, without a terminal to ask for passwords on.
 		SysProcAttr: &syscall.SysProcAttr{Setsid: true},
+	}
+	if j.input != nil {
+		cmd.Stdin = j.input
 	}
 	if !account.Set || account.UID == os.Geteuid() {
 		return cmd, nil
@@ -152,13 +158,13 @@ func start(cmd *exec.Cmd) (*exec.Cmd, error) {
 	}
 	again := &exec.Cmd{
 		Path: cmd.Path, Args: cmd.Args, Env: cmd.Env, Dir: "/", SysProcAttr: cmd.SysProcAttr,
-		Stdout: cmd.Stdout, Stderr: cmd.Stderr,
+		Stdin: cmd.Stdin, Stdout: cmd.Stdout, Stderr: cmd.Stderr,
 	}
 	return again, again.Start()
 }
 
 // environment is all that the command sees of ours.
-func environment(a Account, service string) []string {
+func environment(a Account, j job) []string {
 	lang := os.Getenv("LANG")
 	if lang == "" {
 		lang = "C.UTF-8"
@@ -172,7 +178,9 @@ func environment(a Account, service string) []string {
 	}
 	env := []string{
 		"HOME=" + home, "SHELL=" + shell, "PATH=" + searchPath, "LANG=" + lang,
-		"VOBOX_RECONCILE_SERVICE=" + service,
+	}
+	if j.phase != PhaseCall {
+		env = append(env, "VOBOX_RECONCILE_SERVICE="+j.service)
 	}
 	if a.Name != "" {
 		env = append(env, "USER="+a.Name, "LOGNAME="+a.Name)

@@ -63,7 +63,7 @@ const (
 // An Error says which command of a restart failed, and how.
 type Error struct {
 	Service  string
-	Phase    string // PhasePreflight, PhaseRestart or PhaseVerify
+	Phase    string // PhasePreflight, PhaseRestart or PhaseVerify; PhaseCall of a Call
 	Argv     []string
 	ExitCode int           // of the command; -1: it did not start or was ended by a signal
 	Signal   string        // what ended it, if a signal did
@@ -77,7 +77,11 @@ type Error struct {
 // Error gives one line: phase, command, what became of it, its last words and the remedy.
 func (e *Error) Error() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "restarting %q: %s %q ", e.Service, e.Phase, e.Argv)
+	if e.Phase == PhaseCall {
+		fmt.Fprintf(&b, "%q ", e.Argv)
+	} else {
+		fmt.Fprintf(&b, "restarting %q: %s %q ", e.Service, e.Phase, e.Argv)
+	}
 	switch {
 	case e.Timeout:
 		fmt.Fprintf(&b, "did not succeed within %s", e.After)
