@@ -157,7 +157,10 @@ func (a *app) listChecks(checks []doctor.Check) error {
 		return a.printJSON(docs)
 	}
 	for _, c := range checks {
-		fmt.Fprintf(a.stdout, "%-20s %s\n%20s %s\n", c.Name, c.Title, "", a.out.paint(dim, strings.Join(c.IDs, " ")))
+		fmt.Fprintf(a.stdout, "%s  %s\n", a.out.paint(bold, c.Name), c.Title)
+		for _, line := range wrap(strings.Join(c.IDs, " "), max(a.out.width, 80)-4) {
+			fmt.Fprintf(a.stdout, "    %s\n", a.out.paint(dim, line))
+		}
 	}
 	return nil
 }
@@ -165,8 +168,18 @@ func (a *app) listChecks(checks []doctor.Check) error {
 // printDoctor shows the findings, worst first, and what could not be looked at.
 func (a *app) printDoctor(results []doctor.Result, found []doctor.Finding, want plan.Desired) {
 	w := a.text(want)
+	critical := 0
 	for _, f := range found {
-		w.alert(plan.Alert{ID: f.ID, Severity: f.Severity, Subject: printable(f.Subject), Message: printable(withWhy(f)), Remedy: printable(f.Remedy), Where: f.Where})
+		if f.Severity == plan.Critical {
+			critical++
+		}
+		al := plan.Alert{ID: f.ID, Severity: f.Severity, Subject: printable(f.Subject), Message: printable(f.Message), Where: f.Where}
+		w.alert(al)
+		if f.Why != "" {
+			w.para(dim, 4, printable(f.Why))
+		}
+		al.Remedy = printable(f.Remedy)
+		w.remedy(al)
 	}
 	looked := 0
 	for _, r := range results {
@@ -181,12 +194,8 @@ func (a *app) printDoctor(results []doctor.Result, found []doctor.Finding, want 
 	if len(found) > 0 {
 		verdict = w.paint(yellow, count(len(found), "finding"))
 	}
-	fmt.Fprintf(w, "%s, %s made\n", verdict, count(looked, "check"))
-}
-
-func withWhy(f doctor.Finding) string {
-	if f.Why == "" {
-		return f.Message
+	if critical > 0 {
+		verdict += ", " + w.paint(red, fmt.Sprintf("%d critical", critical))
 	}
-	return f.Message + ". " + f.Why
+	fmt.Fprintf(w, "%s; %s made\n", verdict, count(looked, "check"))
 }

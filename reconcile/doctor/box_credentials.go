@@ -30,7 +30,7 @@ func lookCredentials(_ context.Context, b *Box) ([]Finding, error) {
 				f.Remedy, f.Where = "run what makes it (/etc/init.d/"+b.Want.VO+"-box-proxyrenewal proxy), or set machineProxy.manage: true", "site admin"
 			}
 		} else {
-			f.Why = "Whatever uses " + st.Path + " fails: job submission first."
+			f.Why = "Whatever uses it fails, job submission first."
 		}
 		switch left := st.EffectiveEnd.Sub(b.Now()); {
 		case !st.Exists && c.Kind == plan.User:
