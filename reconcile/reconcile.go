@@ -43,6 +43,9 @@ type Engine struct {
 	// LoginProxy is a proxy file that may authorise a first renewal when the repository has none: the one of the login
 	// session. Empty: none.
 	LoginProxy string
+	// Resident says that whoever makes passes stays, and makes the next one at the report's NextLook. Passes are taken to
+	// come from cron otherwise, or from somebody at a terminal: which of them, and how often, the record of passes tells.
+	Resident bool
 	// Limit is how long the renewals of one pass may take together, retries included. Zero: 5 minutes.
 	Limit time.Duration
 	// RetryAfter is the first pause before a retry; later ones grow, with jitter. Zero: 2 seconds.
@@ -114,6 +117,9 @@ func Preview(p plan.Plan, now time.Time) *Report {
 // Pass observes, plans and applies. The caller holds the lock.
 func (e *Engine) Pass(ctx context.Context, want plan.Desired, o plan.Options) (*Report, error) {
 	now := e.Now()
+	if err := e.noteRun(want, now); err != nil {
+		e.Log.Info().Err(err).Msg("this pass is not on record")
+	}
 	seen := e.look(want, now)
 	p := plan.Compute(want, seen.Observed, now, o)
 	if len(p.Steps) > 0 {

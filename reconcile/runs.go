@@ -1,0 +1,126 @@
+package reconcile
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/vobox-reconcile/vobox-reconcile/reconcile/atomicfile"
+	"github.com/vobox-reconcile/vobox-reconcile/reconcile/plan"
+)
+
+// runsFile has a line for each pass: when it was made, and "watch" if by a resident program. It is how a pass knows when
+// to expect the next one. Losing it costs a renewal or two that come up to an hour late.
+const runsFile = "runs"
+
+const (
+	maxRuns    = 4096             // bytes; then all but the last runs are dropped
+	keptRuns   = 17               // runs that are looked at
+	sameRun    = 5 * time.Minute  // runs that are closer together count as one: somebody at a terminal
+	longestGap = 4 * time.Hour    // a longer pause is no rhythm: the machine was off, or somebody comes by now and then
+	staysAwake = 2 * time.Hour    // a resident program that has made no pass for so long is gone
+	residents  = " watch"         // marks the lines of one
+	runLayout  = time.RFC3339     // in whole seconds, UTC
+	clockSlack = 10 * time.Second // a run that is further in the future is one of a clock that was wrong
+)
+
+// A ran is a line of the record.
+type ran struct {
+	at       time.Time
+	resident bool
+}
+
+func (r ran) String() string {
+	line := r.at.UTC().Format(runLayout)
+	if r.resident {
+		line += residents
+	}
+	return line + "\n"
+}
+
+// readRuns returns the last runs on record, the oldest first, and whether the file should be written anew. Lines that are
+// none are passed over, as is all of a file that cannot be read: what it tells is a convenience.
+func readRuns(state string) (runs []ran, anew bool) {
+	data, _, err := atomicfile.Read(filepath.Join(state, runsFile), 4*maxRuns)
+	if err != nil {
+		return nil, !errors.Is(err, fs.ErrNotExist)
+	}
+	for line := range bytes.Lines(data) {
+		text, resident := strings.CutSuffix(strings.TrimSuffix(string(line), "\n"), residents)
+		if at, err := time.Parse(runLayout, text); err == nil {
+			runs = append(runs, ran{at, resident})
+		}
+	}
+	torn := len(data) > 0 && data[len(data)-1] != '\n' // by a crash
+	return runs[max(0, len(runs)-keptRuns):], torn || len(data) > maxRuns
+}
+
+// noteRun puts a pass on record, unless one was made a moment ago.
+func (e *Engine) noteRun(want plan.Desired, now time.Time) error {
+	runs, anew := readRuns(want.State)
+	this := ran{now, e.Resident}
+	if n := len(runs); n > 0 && runs[n-1].resident == e.Resident && now.Sub(runs[n-1].at).Abs() < sameRun {
+		return nil
+	}
+	if err := makeDir(want, want.State, 0o700); err != nil {
+		return fmt.Errorf("making the state directory: %w", err)
+	}
+	path, opts := filepath.Join(want.State, runsFile), ownedBy(want, 0o600)
+	if anew {
+		var all strings.Builder
+		for _, r := range append(runs, this) {
+			all.WriteString(r.String())
+		}
+		_, err := atomicfile.Replace(path, []byte(all.String()), opts)
+		return err
+	}
+	f, err := atomicfile.Append(path, opts)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	if _, err := f.WriteString(this.String()); err != nil {
+		return fmt.Errorf("writing %s: %w", path, err)
+	}
+	return f.Close()
+}
+
+// rhythm is how passes come, as far as the record tells.
+func (e *Engine) rhythm(want plan.Desired, now time.Time) plan.Rhythm {
+	if e.Resident {
+		return plan.Rhythm{Prompt: true}
+	}
+	runs, _ := readRuns(want.State)
+	return rhythmOf(runs, now)
+}
+
+// rhythmOf takes the second longest of the last gaps for the rhythm: one gap may have been longer because a run was
+// missed, and any number shorter because somebody ran it by hand in between.
+func rhythmOf(runs []ran, now time.Time) plan.Rhythm {
+	var last time.Time
+	var gaps []time.Duration
+	for _, r := range runs {
+		switch {
+		case r.at.After(now.Add(clockSlack)):
+		case r.resident:
+			if now.Sub(r.at) < staysAwake {
+				return plan.Rhythm{Prompt: true}
+			}
+		default:
+			if gap := r.at.Sub(last); gap > 0 && gap <= longestGap {
+				gaps = append(gaps, gap)
+			}
+			last = r.at
+		}
+	}
+	if len(gaps) < 2 {
+		return plan.Rhythm{}
+	}
+	slices.Sort(gaps)
+	return plan.Rhythm{Every: gaps[len(gaps)-2]}
+}
