@@ -2,9 +2,11 @@ package dn_test
 
 import (
 	"bytes"
+	"encoding/asn1"
 	"crypto/x509"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/vobox-reconcile/vobox-reconcile/reconcile/dn"
 )
@@ -266,6 +268,7 @@ func FuzzParse(f *testing.F) {
 	for _, s := range []string{
 		"/DC=ch/DC=cern/OU=Organic Units/CN=Jane Doe", `/CN=host\/x+UID=a\xC3\xA9`, "/OU=http://x/CN=a=b",
 		`CN="Doe, Jane"+UID=x , DC=ch`, `CN=\20a\,b\C3\A9,1.2.3=#0c0161;O=x`, `/CN=\x00A\x00\xE9`, "/E=a@b/S=x/USERID=y",
+		`CN=a,1.2.3=#0c0191`, // a UTF8String that is none: its octets are those of a T61String
 	} {
 		f.Add(s)
 	}
@@ -297,7 +300,7 @@ func ambiguous(n dn.Name) bool {
 	for _, rdn := range n.RDNs() {
 		for _, a := range rdn {
 			if bytes.ContainsRune(a.Value, '\\') || len(bytes.Trim(a.Value, " ")) == 0 || a.Tag == bmpTag || a.Tag == universalTag ||
-				a.Tag == t61Tag || bytes.IndexByte(a.Value, 0) >= 0 {
+				a.Tag == t61Tag || bytes.IndexByte(a.Value, 0) >= 0 || a.Tag == asn1.TagUTF8String && !utf8.Valid(a.Value) {
 				return true
 			}
 		}
