@@ -2,8 +2,8 @@ package dn_test
 
 import (
 	"bytes"
-	"encoding/asn1"
 	"crypto/x509"
+	"encoding/asn1"
 	"strings"
 	"testing"
 	"unicode/utf8"
