@@ -174,6 +174,9 @@ func (a *app) printDoctor(results []doctor.Result, found []doctor.Finding, want 
 			critical++
 		}
 		al := plan.Alert{ID: f.ID, Severity: f.Severity, Subject: printable(f.Subject), Message: printable(f.Message), Where: f.Where}
+		if len(al.Subject) > 40 && !strings.Contains(al.Message, al.Subject) {
+			al.Message = al.Subject + ": " + al.Message // alerts leave out a long subject, which their message has
+		}
 		w.alert(al)
 		if f.Why != "" {
 			w.para(dim, 4, printable(f.Why))
