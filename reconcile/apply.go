@@ -1,6 +1,7 @@
 package reconcile
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -365,7 +366,7 @@ func (r *run) report() *Report {
 			rep.Alerts = append(rep.Alerts, a)
 		}
 	}
-	rep.NextLook = r.nextLook(rep, now.NextLook)
+	rep.NextLook = r.nextLook(rep)
 	return rep
 }
 
@@ -379,15 +380,28 @@ func (r *run) asked(name string) bool {
 // retryLook is how soon a pass that failed is worth another one.
 const retryLook = 15 * time.Minute
 
-func (r *run) nextLook(rep *Report, next time.Time) time.Time {
-	now := r.Now()
-	for _, s := range r.plan.Steps {
-		if !s.NotBefore.IsZero() && (next.IsZero() || s.NotBefore.Before(next)) {
-			next = s.NotBefore
+// nextLook is when the next thing is due, or what has failed is to be tried again: a credential that is due already, and
+// was not renewed, says nothing about when the others are.
+func (r *run) nextLook(rep *Report) time.Time {
+	now, others := r.Now(), r.want
+	others.Credentials = slices.DeleteFunc(slices.Clone(others.Credentials), func(c plan.Credential) bool {
+		return slices.ContainsFunc(r.outcomes, func(o Outcome) bool {
+			return o.Step.Action == plan.Renew && o.Step.Target == c.Name && o.Result != Done
+		})
+	})
+	next := plan.Compute(others, r.seen.Observed, now, plan.Options{NoRestart: true}).NextLook
+	earlier := func(t time.Time) {
+		if next.IsZero() || t.Before(next) {
+			next = t
 		}
 	}
-	if retry := now.Add(retryLook); rep.Failed() && (next.IsZero() || next.After(retry) || next.Before(now)) {
-		next = retry
+	for _, s := range r.plan.Steps {
+		if !s.NotBefore.IsZero() {
+			earlier(s.NotBefore)
+		}
+	}
+	if rep.Failed() {
+		earlier(now.Add(cmp.Or(r.RetryLook, retryLook)))
 	}
 	return next
 }

@@ -50,6 +50,8 @@ type Engine struct {
 	Limit time.Duration
 	// RetryAfter is the first pause before a retry; later ones grow, with jitter. Zero: 2 seconds.
 	RetryAfter time.Duration
+	// RetryLook is how long after a failure the report's NextLook is. Zero: 15 minutes.
+	RetryLook time.Duration
 	// Progress is told when a step begins and ends (from several goroutines); nil: nobody is.
 	Progress func(s plan.Step, o *Outcome)
 }
@@ -99,6 +101,33 @@ func (r *Report) Failed() bool {
 		}
 	}
 	return false
+}
+
+// Refused reports whether renewals failed, and all of them because a server said no, or something else that does not pass
+// by itself: there is no hurry to ask again.
+func (r *Report) Refused() bool {
+	refused := false
+	for _, o := range r.Outcomes {
+		if o.Step.Action != plan.Renew || o.Result != Failed {
+			continue
+		}
+		if issue.Temporary(o.Err) {
+			return false
+		}
+		refused = true
+	}
+	return refused
+}
+
+// Moot reports whether a pass would do nothing now but what has failed in the last one, for the same reasons.
+func (e *Engine) Moot(want plan.Desired, o plan.Options, last *Report) bool {
+	now := e.Now()
+	steps := plan.Compute(want, e.look(want, now).Observed, now, o).Steps
+	return !slices.ContainsFunc(steps, func(s plan.Step) bool {
+		return !slices.ContainsFunc(last.Outcomes, func(o Outcome) bool {
+			return o.Result != Done && o.Step.ID == s.ID && o.Step.Reason == s.Reason
+		})
+	})
 }
 
 // Preview is the report of a plan that is not applied.

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io/fs"
 	"path/filepath"
-	"slices"
 	"strings"
 	"time"
 
@@ -19,25 +18,16 @@ import (
 const runsFile = "runs"
 
 const (
-	maxRuns    = 4096             // bytes; then all but the last runs are dropped
-	keptRuns   = 17               // runs that are looked at
-	sameRun    = 5 * time.Minute  // runs that are closer together count as one: somebody at a terminal
-	longestGap = 4 * time.Hour    // a longer pause is no rhythm: the machine was off, or somebody comes by now and then
-	staysAwake = 2 * time.Hour    // a resident program that has made no pass for so long is gone
-	residents  = " watch"         // marks the lines of one
-	runLayout  = time.RFC3339     // in whole seconds, UTC
-	clockSlack = 10 * time.Second // a run that is further in the future is one of a clock that was wrong
+	maxRuns   = 4096            // bytes; then all but the last runs are dropped
+	keptRuns  = 17              // runs that are looked at
+	sameRun   = 5 * time.Minute // runs that are closer together count as one: somebody at a terminal
+	residents = " watch"        // marks the lines of a resident program
+	runLayout = time.RFC3339    // in whole seconds, UTC
 )
 
-// A ran is a line of the record.
-type ran struct {
-	at       time.Time
-	resident bool
-}
-
-func (r ran) String() string {
-	line := r.at.UTC().Format(runLayout)
-	if r.resident {
+func runLine(r plan.Run) string {
+	line := r.At.UTC().Format(runLayout)
+	if r.Resident {
 		line += residents
 	}
 	return line + "\n"
@@ -45,7 +35,7 @@ func (r ran) String() string {
 
 // readRuns returns the last runs on record, the oldest first, and whether the file should be written anew. Lines that are
 // none are passed over, as is all of a file that cannot be read: what it tells is a convenience.
-func readRuns(state string) (runs []ran, anew bool) {
+func readRuns(state string) (runs []plan.Run, anew bool) {
 	data, _, err := atomicfile.Read(filepath.Join(state, runsFile), 4*maxRuns)
 	if err != nil {
 		return nil, !errors.Is(err, fs.ErrNotExist)
@@ -53,7 +43,7 @@ func readRuns(state string) (runs []ran, anew bool) {
 	for line := range bytes.Lines(data) {
 		text, resident := strings.CutSuffix(strings.TrimSuffix(string(line), "\n"), residents)
 		if at, err := time.Parse(runLayout, text); err == nil {
-			runs = append(runs, ran{at, resident})
+			runs = append(runs, plan.Run{At: at, Resident: resident})
 		}
 	}
 	torn := len(data) > 0 && data[len(data)-1] != '\n' // by a crash
@@ -63,8 +53,8 @@ func readRuns(state string) (runs []ran, anew bool) {
 // noteRun puts a pass on record, unless one was made a moment ago.
 func (e *Engine) noteRun(want plan.Desired, now time.Time) error {
 	runs, anew := readRuns(want.State)
-	this := ran{now, e.Resident}
-	if n := len(runs); n > 0 && runs[n-1].resident == e.Resident && now.Sub(runs[n-1].at).Abs() < sameRun {
+	this := plan.Run{At: now, Resident: e.Resident}
+	if n := len(runs); n > 0 && runs[n-1].Resident == e.Resident && now.Sub(runs[n-1].At).Abs() < sameRun {
 		return nil
 	}
 	if err := makeDir(want, want.State, 0o700); err != nil {
@@ -74,7 +64,7 @@ func (e *Engine) noteRun(want plan.Desired, now time.Time) error {
 	if anew {
 		var all strings.Builder
 		for _, r := range append(runs, this) {
-			all.WriteString(r.String())
+			all.WriteString(runLine(r))
 		}
 		_, err := atomicfile.Replace(path, []byte(all.String()), opts)
 		return err
@@ -84,7 +74,7 @@ func (e *Engine) noteRun(want plan.Desired, now time.Time) error {
 		return err
 	}
 	defer f.Close()
-	if _, err := f.WriteString(this.String()); err != nil {
+	if _, err := f.WriteString(runLine(this)); err != nil {
 		return fmt.Errorf("writing %s: %w", path, err)
 	}
 	return f.Close()
@@ -96,31 +86,5 @@ func (e *Engine) rhythm(want plan.Desired, now time.Time) plan.Rhythm {
 		return plan.Rhythm{Prompt: true}
 	}
 	runs, _ := readRuns(want.State)
-	return rhythmOf(runs, now)
-}
-
-// rhythmOf takes the second longest of the last gaps for the rhythm: one gap may have been longer because a run was
-// missed, and any number shorter because somebody ran it by hand in between.
-func rhythmOf(runs []ran, now time.Time) plan.Rhythm {
-	var last time.Time
-	var gaps []time.Duration
-	for _, r := range runs {
-		switch {
-		case r.at.After(now.Add(clockSlack)):
-		case r.resident:
-			if now.Sub(r.at) < staysAwake {
-				return plan.Rhythm{Prompt: true}
-			}
-		default:
-			if gap := r.at.Sub(last); gap > 0 && gap <= longestGap {
-				gaps = append(gaps, gap)
-			}
-			last = r.at
-		}
-	}
-	if len(gaps) < 2 {
-		return plan.Rhythm{}
-	}
-	slices.Sort(gaps)
-	return plan.Rhythm{Every: gaps[len(gaps)-2]}
+	return plan.RhythmOf(runs, now)
 }

@@ -12,47 +12,6 @@ import (
 
 var noon = time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)
 
-// ranAt are runs so many minutes before noon.
-func ranAt(minutes ...int) []ran {
-	var runs []ran
-	for _, m := range minutes {
-		runs = append(runs, ran{at: noon.Add(-time.Duration(m) * time.Minute)})
-	}
-	return runs
-}
-
-func TestRhythmOf(t *testing.T) {
-	watching := func(runs []ran) []ran {
-		for i := range runs {
-			runs[i].resident = true
-		}
-		return runs
-	}
-	for _, tt := range []struct {
-		name string
-		runs []ran
-		want plan.Rhythm
-	}{
-		{"never", nil, plan.Rhythm{}},
-		{"once", ranAt(0), plan.Rhythm{}},
-		{"one gap is no rhythm", ranAt(60, 0), plan.Rhythm{}},
-		{"hourly, as soon as it can be known", ranAt(120, 60, 0), plan.Rhythm{Every: time.Hour}},
-		{"every ten minutes", ranAt(40, 30, 20, 10, 0), plan.Rhythm{Every: 10 * time.Minute}},
-		{"by hand in between", ranAt(240, 180, 150, 120, 60, 33, 20, 0), plan.Rhythm{Every: time.Hour}},
-		{"a run was missed", ranAt(360, 300, 240, 120, 60, 0), plan.Rhythm{Every: time.Hour}},
-		{"the machine was off for days", ranAt(6000, 5940, 5880, 60, 0), plan.Rhythm{Every: time.Hour}},
-		{"by hand, now and then", ranAt(10000, 7000, 4000, 900, 0), plan.Rhythm{}},
-		{"the clock was ahead for two runs", append(ranAt(180, 120, -4000, -4060), ranAt(60, 0)...), plan.Rhythm{Every: time.Hour}},
-		{"a program stays", watching(ranAt(180, 120, 60)), plan.Rhythm{Prompt: true}},
-		{"by hand beside it", append(watching(ranAt(120, 60)), ranAt(50, 40, 30, 0)...), plan.Rhythm{Prompt: true}},
-		{"a program has stayed", append(watching(ranAt(500, 480)), ranAt(120, 60, 0)...), plan.Rhythm{Every: time.Hour}},
-	} {
-		if got := rhythmOf(tt.runs, noon); got != tt.want {
-			t.Errorf("%s: %+v, want %+v", tt.name, got, tt.want)
-		}
-	}
-}
-
 // A year of hourly runs leaves a small file, and none of one minute to the next.
 func TestNoteRun(t *testing.T) {
 	e := &Engine{}

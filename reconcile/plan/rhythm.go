@@ -1,6 +1,9 @@
 package plan
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // A Rhythm is how passes come, as far as is known. It decides how long before its threshold a credential is renewed, so
 // that it does not fall below between two passes: the CE looks at its proxy once an hour, at a moment of its own. The zero
@@ -61,4 +64,42 @@ func askAgain(cred Credential, g *Grant, now time.Time) time.Time {
 		return time.Time{}
 	}
 	return AskAgain(cred, g)
+}
+
+// A Run is a pass that was made.
+type Run struct {
+	At       time.Time
+	Resident bool // by a program that stays
+}
+
+const (
+	longestGap = 4 * time.Hour    // a longer pause is no rhythm: the machine was off, or somebody comes by now and then
+	gone       = 2 * time.Hour    // a program that stays makes a pass more often than this
+	aheadOfUs  = 10 * time.Second // a run that is further in the future is one of a clock that was wrong
+)
+
+// RhythmOf is how passes come, given the last ones, the oldest first. The second longest of the gaps counts: one may have
+// been longer because a run was missed, and any number shorter because somebody ran it by hand in between.
+func RhythmOf(runs []Run, now time.Time) Rhythm {
+	var last time.Time
+	var gaps []time.Duration
+	for _, r := range runs {
+		switch {
+		case r.At.After(now.Add(aheadOfUs)):
+		case r.Resident:
+			if now.Sub(r.At) < gone {
+				return Rhythm{Prompt: true}
+			}
+		default:
+			if gap := r.At.Sub(last); gap > 0 && gap <= longestGap {
+				gaps = append(gaps, gap)
+			}
+			last = r.At
+		}
+	}
+	if len(gaps) < 2 {
+		return Rhythm{}
+	}
+	slices.Sort(gaps)
+	return Rhythm{Every: gaps[len(gaps)-2]}
 }
