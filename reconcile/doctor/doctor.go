@@ -11,6 +11,8 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"net"
+	"net/netip"
 	"slices"
 	"strings"
 	"sync"
@@ -63,11 +65,16 @@ type Box struct {
 	LoginProxy string              // $X509_USER_PROXY
 	Getenv     func(string) string // the environment
 	Mail       []string            // host:port of every mail relay that alerts go through
+	MailTLS    []string            // those of Mail that speak TLS from the first byte
+	Webhooks   []string            // host:port of every webhook (HookPeer)
 	Config     string              // the configuration file
 	Channels   int                 // how many channels alerts go through
 
 	// Root is put before the paths of the system that are looked at (/etc, /proc, /cvmfs, /var/run); empty but in tests.
 	Root string
+	// Resolve and Dial look names up and make connections, to see which addresses answer; nil: as net does.
+	Resolve func(ctx context.Context, host string) ([]netip.Addr, error)
+	Dial    func(ctx context.Context, network, address string) (net.Conn, error)
 	// Room tells how many bytes and files the file system of a path has left for this account; nil: statfs(2).
 	Room func(path string) (bytes, files uint64, err error)
 }
