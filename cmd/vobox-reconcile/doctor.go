@@ -99,6 +99,12 @@ func (a *app) box(cfg *config.Config, now func() time.Time) (*doctor.Box, error)
 	for _, al := range cfg.Alerts {
 		if al.Email != nil {
 			b.Mail = append(b.Mail, al.Email.SMTP)
+			if al.Email.TLS == config.TLSImplicit {
+				b.MailTLS = append(b.MailTLS, al.Email.SMTP)
+			}
+		}
+		if al.Webhook != nil {
+			b.Webhooks = append(b.Webhooks, doctor.HookPeer(al.Webhook.URL))
 		}
 	}
 	return b, nil
