@@ -74,15 +74,18 @@ func (a *app) pass(ctx context.Context, p passFlags) error {
 	}
 	defer unlock()
 	meter.watch(engine)
-	ctx, release := a.guard(ctx, engine)
-	report, err := engine.Pass(ctx, want, opts)
+	guarded, release := a.guard(ctx, engine)
+	report, err := engine.Pass(guarded, want, opts)
 	meter.stop()
 	stopped := release()
 	if err != nil {
 		return err
 	}
 	err = a.finish(report, want, false)
-	if err != nil && stopped != nil {
+	if stopped == nil {
+		n := notifier{app: a, log: a.logger()}
+		n.tell(ctx, cfg, want, report.Alerts, endedBy(want, report, opts, false))
+	} else if err != nil {
 		return &exitError{code: exitFailed, err: stopped}
 	}
 	return err // of a signal that came when all was done nobody has to hear

@@ -35,6 +35,7 @@ type world struct {
 	signals        bool   // a signal ends a pass in order; false: whoever calls run cancels the context
 	now            func() time.Time
 	quiet, poll    time.Duration // of --watch; zero: what package watch has
+	patience       time.Duration // with a channel for alerts; zero: what package notify has
 }
 
 // An exitError ends the program with a code. Its message is empty when all is said already.
@@ -158,7 +159,7 @@ func (a *app) rootCommand() *cobra.Command {
 	f.StringVar(&a.color, "color", "auto", "`when` to use colour: auto, always or never")
 	p.register(root)
 	a.completeFlags(root)
-	root.AddCommand(a.statusCommand(), a.inspectCommand(), a.schemaCommand(), a.versionCommand(), a.completionCommand(), a.doctorCommand(), a.initCommand())
+	root.AddCommand(a.statusCommand(), a.inspectCommand(), a.schemaCommand(), a.versionCommand(), a.completionCommand(), a.doctorCommand(), a.alertsCommand(), a.initCommand(), a.loginCommand())
 	return root
 }
 

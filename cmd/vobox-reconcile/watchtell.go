@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"maps"
 	"slices"
@@ -81,6 +82,33 @@ func (r *resident) tellAlerts(alerts []plan.Alert, now time.Time) {
 		if !open[key] && r.told[key].ID != alertFight {
 			r.log.Info().Str("alert", r.told[key].ID).Str("subject", r.told[key].Subject).Msg("is well again")
 			delete(r.told, key)
+		}
+	}
+}
+
+// notify tells people what the pass and the watch have found. It takes the lock for that, and leaves it to a later pass when
+// another run has it for long. Who could not be reached is tried again soon.
+func (r *resident) notify(ctx context.Context, report *reconcile.Report) {
+	opts, err := options(r.want, r.flags)
+	if err != nil {
+		return
+	}
+	alerts := slices.Clone(report.Alerts)
+	if t, fight := r.told[alertFight]; fight {
+		alerts = append(alerts, t.Alert)
+	}
+	if len(alerts) == 0 && !r.people.remembers(r.want) {
+		return
+	}
+	unlock, err := r.takeTurn(ctx)
+	if err != nil {
+		r.log.Info().Err(err).Msg("alerts are told after a later pass")
+		return
+	}
+	defer unlock()
+	if !r.people.tell(r.life, r.cfg, r.want, alerts, endedBy(r.want, report, opts, true)) {
+		if again := r.now().Add(tellAgain); report.NextLook.IsZero() || report.NextLook.After(again) {
+			report.NextLook = again
 		}
 	}
 }

@@ -1,0 +1,274 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"github.com/vobox-reconcile/vobox-reconcile/config"
+	"github.com/vobox-reconcile/vobox-reconcile/reconcile"
+	"github.com/vobox-reconcile/vobox-reconcile/reconcile/atomicfile"
+	"github.com/vobox-reconcile/vobox-reconcile/reconcile/notify"
+	"github.com/vobox-reconcile/vobox-reconcile/reconcile/plan"
+	"github.com/vobox-reconcile/vobox-reconcile/reconcile/service"
+)
+
+// memoryFile is where it is kept what was told, in the state directory.
+const memoryFile = "alerts.json"
+
+// maxSecretFile is the largest file of a password or of headers that is read, in bytes.
+const maxSecretFile = 64 << 10
+
+// tellAgain is how soon those who could not be reached are worth another pass, in watch mode.
+const tellAgain = 15 * time.Minute
+
+// A channel is one of the configuration's, ready to be used.
+type channel struct {
+	notify.Channel
+	listener notify.Listener
+	label    string // email, webhook-2: what it is called on the command line
+}
+
+// A notifier tells people what passes find out.
+type notifier struct {
+	*app
+	log    zerolog.Logger
+	unsaid *notify.Memory // what could not be written to the disk
+}
+
+// channels are those of the configuration, in its order.
+func (a *app) channels(cfg *config.Config, want plan.Desired) []channel {
+	var list []channel
+	kinds, keys := map[string]int{}, map[string]int{}
+	for _, al := range cfg.Alerts[:min(len(cfg.Alerts), notify.MaxChannels)] {
+		var c notify.Channel
+		switch {
+		case al.Email != nil:
+			c = &notify.Email{To: al.Email.To, From: al.Email.From, Server: al.Email.SMTP, TLS: al.Email.TLS, Username: al.Email.Username,
+				PasswordFile: al.Email.PasswordFile, Read: readSecret, Hello: thisHost()}
+		case al.Webhook != nil:
+			c = &notify.Webhook{URL: al.Webhook.URL, HeadersFile: al.Webhook.HeadersFile, Read: readSecret}
+		default:
+			c = &notify.Command{Argv: al.Command, Run: a.caller(want)}
+		}
+		kinds[c.Kind()]++
+		key := c.Key()
+		if keys[key]++; keys[key] > 1 {
+			key += fmt.Sprintf(" (%d)", keys[key])
+		}
+		list = append(list, channel{Channel: c, label: c.Kind(), listener: notify.Listener{Key: key, Name: c.Name(), Every: al.AtMostEvery}})
+	}
+	seen := map[string]int{}
+	for i, c := range list {
+		if seen[c.Kind()]++; kinds[c.Kind()] > 1 {
+			list[i].label = fmt.Sprintf("%s-%d", c.Kind(), seen[c.Kind()])
+		}
+	}
+	return list
+}
+
+// readSecret reads a file that the configuration names, as it is read for other secrets: not through a link that somebody
+// else can have planted.
+func readSecret(path string) ([]byte, error) {
+	path, err := atomicfile.Follow(path)
+	if err != nil {
+		return nil, err
+	}
+	data, _, err := atomicfile.Read(path, maxSecretFile)
+	return data, err
+}
+
+// caller runs a site's command as the account.
+func (a *app) caller(want plan.Desired) func(ctx context.Context, argv []string, input []byte, env []string) error {
+	return func(ctx context.Context, argv []string, input []byte, env []string) error {
+		account, err := accountOf(want)
+		if err != nil {
+			return err
+		}
+		timeout := notify.DefaultTimeout
+		if deadline, ok := ctx.Deadline(); ok {
+			timeout = max(time.Until(deadline), time.Millisecond)
+		}
+		r := &service.Runner{Account: account, Grace: time.Second}
+		err = r.Call(ctx, service.Call{Name: "alert", Argv: argv, Input: input, Env: env, Timeout: timeout})
+		var failed *service.Error
+		if errors.As(err, &failed) {
+			failed.Argv = failed.Argv[:1] // the rest is nobody's business
+		}
+		return err
+	}
+}
+
+// thisHost is how this machine calls itself.
+func thisHost() string {
+	name, err := os.Hostname()
+	if err != nil || name == "" {
+		return "localhost"
+	}
+	return name
+}
+
+// forPeople is an alert as it is told.
+func forPeople(a plan.Alert) notify.Alert {
+	return notify.Alert{ID: a.ID, Severity: notify.Severity(a.Severity), Subject: a.Subject, Message: a.Message, Remedy: a.Remedy, Where: a.Where}
+}
+
+// tell tells people what a pass has found, and keeps what they were told. The caller holds the lock. Whatever goes wrong is
+// a warning in the log, and no failure of the pass; it reports whether everybody was reached.
+func (n *notifier) tell(ctx context.Context, cfg *config.Config, want plan.Desired, alerts []plan.Alert, ended func(id, subject string) bool) bool {
+	now := n.now()
+	old, there := n.recall(want, now)
+	channels := n.channels(cfg, want)
+	if !there && len(alerts) == 0 {
+		return true
+	}
+	if len(cfg.Alerts) > len(channels) {
+		n.log.Warn().Int("channels", len(cfg.Alerts)).Int("used", len(channels)).Msg("there are more channels for alerts than can be remembered; the last ones are not used")
+	}
+	pass := notify.Pass{Time: now.UTC().Truncate(time.Second), Ended: ended}
+	for _, al := range alerts {
+		pass.Alerts = append(pass.Alerts, forPeople(al))
+	}
+	var listeners []notify.Listener
+	for _, c := range channels {
+		listeners = append(listeners, c.listener)
+	}
+	memory, due := notify.Decide(old, pass, listeners)
+	reached := n.deliver(ctx, channels, due, want, &memory)
+	n.remember(want, old, memory)
+	return reached
+}
+
+// deliver tells each channel what it is due.
+func (n *notifier) deliver(ctx context.Context, channels []channel, due map[string][]notify.Alert, want plan.Desired, memory *notify.Memory) bool {
+	if len(due) == 0 {
+		return true
+	}
+	n.beginWork()
+	now := n.now()
+	var list []*notify.Delivery
+	var to []channel
+	for _, c := range channels {
+		if alerts := due[c.listener.Key]; len(alerts) > 0 {
+			list = append(list, &notify.Delivery{Channel: c.Channel, Message: notify.Message{Host: thisHost(), VO: want.VO, Time: now, Every: c.listener.Every, Alerts: alerts}})
+			to = append(to, c)
+		}
+	}
+	notify.Deliver(ctx, n.patience, list)
+	reached := true
+	for i, d := range list {
+		c := to[i]
+		say := d.Err != nil
+		if !d.Delivered() && ctx.Err() != nil {
+			reached = false // it was told to stop
+			continue
+		}
+		if d.Delivered() {
+			memory.Told(c.listener, d.Message.Alerts, now)
+			n.log.Info().Str("channel", c.listener.Name).Int("alerts", len(d.Message.Alerts)).Dur("took", d.Took).Msg("told")
+		} else {
+			reached = false
+			say = memory.Failed(c.listener, d.Err, now)
+		}
+		if d.Err != nil {
+			n.undelivered(c, d.Err, say)
+		}
+	}
+	return reached
+}
+
+// undelivered logs why a channel was not reached, as a warning if that is worth one.
+func (n *notifier) undelivered(c channel, err error, say bool) {
+	e := n.log.Info()
+	if say {
+		e = n.log.Warn()
+	}
+	var why *notify.Error
+	if errors.As(err, &why) && why.Remedy != "" {
+		e = e.Str("remedy", printable(why.Remedy)).Str("where", why.Where)
+	}
+	e.Str("alert", "ALERT").Str("channel", c.listener.Name).Msg("an alert could not be delivered, which is tried again in the next pass: " + printable(err.Error()))
+}
+
+// remembers reports whether there is something that people were told.
+func (n *notifier) remembers(want plan.Desired) bool {
+	_, err := atomicfile.Stat(filepath.Join(want.State, memoryFile))
+	return n.unsaid != nil || err == nil
+}
+
+// recall reads what was told. A file that cannot be used costs no more than that what is open is told again.
+func (n *notifier) recall(want plan.Desired, now time.Time) (m notify.Memory, there bool) {
+	if n.unsaid != nil {
+		return *n.unsaid, true
+	}
+	path := filepath.Join(want.State, memoryFile)
+	m, err := recall(path, now)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return m, false
+	case err != nil:
+		n.log.Warn().Err(err).Str("path", path).Msg("it is not known which alerts were told, going on without")
+	}
+	return m, true
+}
+
+func recall(path string, now time.Time) (notify.Memory, error) {
+	data, _, err := atomicfile.Read(path, notify.MaxMemory)
+	if err != nil {
+		return notify.Memory{}, err
+	}
+	m, err := notify.ParseMemory(data, now)
+	if err != nil {
+		return m, fmt.Errorf("reading %s: %w", path, err)
+	}
+	return m, nil
+}
+
+// remember writes what was told, if it is something else than before. What cannot be written is kept in this process.
+func (n *notifier) remember(want plan.Desired, old, memory notify.Memory) {
+	if n.unsaid == nil && sameMemory(old, memory) {
+		return
+	}
+	data, err := memory.Marshal()
+	if err == nil {
+		_, err = atomicfile.Replace(filepath.Join(want.State, memoryFile), data, atomicfile.Options{Mode: 0o600, UID: want.UID, GID: want.GID})
+	}
+	if n.unsaid = nil; err != nil {
+		n.unsaid = &memory
+		n.log.Warn().Err(err).Msg("which alerts were told is not on record, and may be told again")
+	}
+}
+
+// sameMemory compares but for the time of the pass, which alone is not worth a write.
+func sameMemory(a, b notify.Memory) bool {
+	if len(a.Alerts) == 0 && len(b.Alerts) == 0 {
+		a.Time = b.Time
+	}
+	x, err1 := a.Marshal()
+	y, err2 := b.Marshal()
+	return err1 == nil && err2 == nil && slices.Equal(x, y)
+}
+
+// endedBy tells which alerts that a pass did not give have ended: not those that it could not know of, as it left out what
+// they are about, or as a step on it did not succeed. That another program is in the way only watch mode finds out.
+func endedBy(want plan.Desired, r *reconcile.Report, o plan.Options, resident bool) func(id, subject string) bool {
+	return func(id, subject string) bool {
+		if id == alertFight && !resident {
+			return false
+		}
+		if slices.ContainsFunc(r.Outcomes, func(out reconcile.Outcome) bool { return out.Step.Target == subject && out.Result != reconcile.Done }) {
+			return false
+		}
+		if o.NoRestart && slices.ContainsFunc(want.Services, func(s plan.Service) bool { return s.Name == subject }) {
+			return false
+		}
+		return len(o.Only) == 0 || id == alertConfig || id == alertFight || slices.Contains(o.Only, subject) || slices.Contains(o.Force, subject)
+	}
+}
