@@ -400,8 +400,11 @@ func (r *run) nextLook(rep *Report) time.Time {
 			earlier(s.NotBefore)
 		}
 	}
-	if rep.Failed() {
-		earlier(now.Add(cmp.Or(r.RetryLook, retryLook)))
+	switch {
+	case rep.Refused():
+		earlier(now.Add(cmp.Or(r.RefusedLook, retryLook)))
+	case rep.Failed():
+		earlier(now.Add(retryLook))
 	}
 	return next
 }

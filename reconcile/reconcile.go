@@ -50,8 +50,9 @@ type Engine struct {
 	Limit time.Duration
 	// RetryAfter is the first pause before a retry; later ones grow, with jitter. Zero: 2 seconds.
 	RetryAfter time.Duration
-	// RetryLook is how long after a failure the report's NextLook is. Zero: 15 minutes.
-	RetryLook time.Duration
+	// RefusedLook is how long after a pass in which all that failed was refused the report's NextLook is. Zero: 15 minutes,
+	// as after any other failure.
+	RefusedLook time.Duration
 	// Progress is told when a step begins and ends (from several goroutines); nil: nobody is.
 	Progress func(s plan.Step, o *Outcome)
 }
@@ -103,15 +104,15 @@ func (r *Report) Failed() bool {
 	return false
 }
 
-// Refused reports whether renewals failed, and all of them because a server said no, or something else that does not pass
-// by itself: there is no hurry to ask again.
+// Refused reports whether something failed, and all of it renewals to which a server said no, or which met something else
+// that does not pass by itself: there is no hurry to try again.
 func (r *Report) Refused() bool {
 	refused := false
 	for _, o := range r.Outcomes {
-		if o.Step.Action != plan.Renew || o.Result != Failed {
+		if o.Result != Failed {
 			continue
 		}
-		if issue.Temporary(o.Err) {
+		if o.Step.Action != plan.Renew || issue.Temporary(o.Err) {
 			return false
 		}
 		refused = true

@@ -25,7 +25,7 @@ func TestNextLookBesideFailure(t *testing.T) {
 	if wait := r.NextLook.Sub(b.clock.Now()); wait < 4*time.Minute || wait > 6*time.Minute {
 		t.Errorf("next look in %v, want one in 5m, when lcgadmin is due", wait)
 	}
-	b.Engine.RetryLook = time.Hour
+	b.Engine.RefusedLook = time.Hour
 	b.clock.pass(10 * time.Minute)
 	r = b.pass(t, plan.Options{})
 	mustResults(t, r, "renew/proxy/lcgadmin done", "renew/proxy/pilot failed")
@@ -36,5 +36,8 @@ func TestNextLookBesideFailure(t *testing.T) {
 	b.clock.pass(2 * time.Hour)
 	if r = b.pass(t, plan.Options{}); r.Refused() || !r.Failed() {
 		t.Error("no answer is taken for a refusal")
+	}
+	if wait := r.NextLook.Sub(b.clock.Now()); wait != 15*time.Minute {
+		t.Errorf("next look in %v after no answer, want one in 15m", wait)
 	}
 }

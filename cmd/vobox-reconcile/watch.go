@@ -28,10 +28,8 @@ const (
 	wordRenew  = "renew"  // SIGUSR1
 )
 
-const (
-	lockedAgain = time.Minute      // when to try again after another run has held the lock for too long
-	failedAgain = 15 * time.Minute // the most between two passes of which the first could not even be made
-)
+// lockedAgain is when to try again after another run has held the lock for too long.
+const lockedAgain = time.Minute
 
 // A resident is the program in watch mode.
 type resident struct {
@@ -40,7 +38,7 @@ type resident struct {
 	log      zerolog.Logger
 	manager  *manager
 	watcher  *watch.Watcher
-	schedule watch.Schedule
+	schedule watch.Pace
 	quiet    time.Duration   // the watcher's, in peace
 	life     context.Context // of the steps in hand, which outlives that of the loop
 
@@ -50,11 +48,8 @@ type resident struct {
 
 	renew  bool              // all user proxies, in the next pass that happens
 	last   *reconcile.Report // of the last pass
-	idle   int               // passes in a row that came because something was due, and nothing was
 	slow   int               // directories that are not watched, as told
-	errors int               // passes in a row that could not be made
 	told   map[string]told   // alerts, by id and subject
-	people notifier          // tells them
 	worked []time.Time       // when the last passes did something because another program had
 }
 
@@ -72,7 +67,6 @@ func (a *app) watch(ctx context.Context, p passFlags) error {
 	}
 	a.config = path
 	r := &resident{app: a, flags: p, log: a.logger(), watcher: watch.New(), told: map[string]told{}}
-	r.people = notifier{app: a, log: r.log}
 	defer r.watcher.Close()
 	r.manager = newManager(r.log)
 	defer r.manager.close()
@@ -199,23 +193,12 @@ func (r *resident) ours(w watch.Wake) bool {
 	if slices.ContainsFunc(w.Paths, func(p string) bool { return !slices.Contains(kept, p) }) {
 		return false
 	}
-	engine, err := r.engine(r.cfg, r.want, r.now)
+	engine, err := r.residentEngine()
 	if err != nil {
 		return false
 	}
 	opts, err := options(r.want, r.flags)
-	if err != nil {
-		return false
-	}
-	steps := plan.Compute(r.want, engine.Observe(r.want), r.now(), opts).Steps
-	return !slices.ContainsFunc(steps, func(s plan.Step) bool { return !r.failed(s) })
-}
-
-// failed reports whether the last pass has not succeeded with a step for the same reason.
-func (r *resident) failed(s plan.Step) bool {
-	return slices.ContainsFunc(r.last.Outcomes, func(o reconcile.Outcome) bool {
-		return o.Result != reconcile.Done && o.Step.ID == s.ID && o.Step.Reason == s.Reason
-	})
+	return err == nil && engine.Moot(r.want, opts, r.last)
 }
 
 // round reads the configuration again and makes a pass. It returns when to make the next one, whatever happens in this.
@@ -223,7 +206,7 @@ func (r *resident) round(ctx context.Context, wake watch.Wake) (next time.Time) 
 	defer func() {
 		if p := recover(); p != nil {
 			r.log.Error().Str("panic", fmt.Sprint(p)).Str("stack", string(debug.Stack())).Msg("the pass fell over, which is an error in this program")
-			next = r.again()
+			next = r.schedule.Again(r.now())
 		}
 	}()
 	r.renew = r.renew || slices.Contains(wake.Words, wordRenew)
@@ -238,29 +221,17 @@ func (r *resident) round(ctx context.Context, wake watch.Wake) (next time.Time) 
 		return r.schedule.Next(r.now(), r.now().Add(lockedAgain))
 	case err != nil:
 		r.log.Error().Err(err).Msg("the pass could not be made")
-		return r.again()
+		return r.schedule.Again(r.now())
 	}
-	r.errors, r.last = 0, report
+	r.last = report
 	r.tell(report)
 	r.peace(wake, report)
-	r.notify(ctx, report)
 	return r.after(wake, report)
 }
 
 // after is when to make the next pass after one that was made.
 func (r *resident) after(wake watch.Wake, report *reconcile.Report) time.Time {
-	if r.idle++; report.Changed() || wake.Cause != watch.Due {
-		r.idle = 0
-	}
-	r.schedule.Least = min(time.Second<<min(r.idle, 10), time.Minute)
-	return r.schedule.Next(r.now(), report.NextLook)
-}
-
-// again is when to try after something that should not happen: soon, and then less and less often.
-func (r *resident) again() time.Time {
-	r.errors++
-	wait := min(time.Minute<<min(r.errors-1, 10), failedAgain)
-	return r.schedule.Next(r.now(), r.now().Add(wait))
+	return r.schedule.After(r.now(), watch.Made{Next: report.NextLook, Due: wake.Cause == watch.Due, Changed: report.Changed(), Refused: report.Refused()})
 }
 
 // load takes over the configuration on disk, if it is good.
@@ -311,7 +282,7 @@ func (r *resident) onePass(ctx context.Context) (*reconcile.Report, error) {
 	if err := checkInvoker(r.want); err != nil {
 		return nil, err
 	}
-	engine, err := r.engine(r.cfg, r.want, r.now)
+	engine, err := r.residentEngine()
 	if err != nil {
 		return nil, err
 	}
@@ -331,6 +302,15 @@ func (r *resident) onePass(ctx context.Context) (*reconcile.Report, error) {
 		r.renew = false
 	}
 	return report, err
+}
+
+// residentEngine makes its passes at the moment that the plan names.
+func (r *resident) residentEngine() (*reconcile.Engine, error) {
+	engine, err := r.engine(r.cfg, r.want, r.now)
+	if err == nil {
+		engine.Resident, engine.RefusedLook = true, r.schedule.Refused()
+	}
+	return engine, err
 }
 
 // takeTurn takes the lock. A run of cron's may hold it for a while.
