@@ -254,9 +254,20 @@ func sorted(r RDN) RDN {
 	if len(r) < 2 {
 		return r
 	}
-	r = slices.Clone(r)
-	slices.SortStableFunc(r, func(a, b Attribute) int { return bytes.Compare(a.der(), b.der()) })
-	return r
+	type encoded struct {
+		a   Attribute
+		der []byte
+	}
+	all := make([]encoded, len(r))
+	for i, a := range r {
+		all[i] = encoded{a, a.der()}
+	}
+	slices.SortStableFunc(all, func(a, b encoded) int { return bytes.Compare(a.der, b.der) })
+	out := make(RDN, len(r))
+	for i := range all {
+		out[i] = all[i].a
+	}
+	return out
 }
 
 // valueDER encodes the value alone.

@@ -40,7 +40,7 @@ func Parse(s string) (Name, error) {
 
 // parseSlash reads the slash form without its first slash.
 func parseSlash(s string) (Name, error) {
-	parts, err := joinValues(splitUnescaped(s, '/'))
+	parts, err := slashParts(s)
 	if err != nil {
 		return Name{}, err
 	}
@@ -55,42 +55,54 @@ func parseSlash(s string) (Name, error) {
 	return build(rdns), nil
 }
 
-// splitUnescaped cuts s at each sep that has no backslash before it, and leaves the backslashes in.
-func splitUnescaped(s string, sep byte) []string {
-	var parts []string
-	start := 0
+// nextUnescaped is where the first sep is that has no backslash before it, or len(s).
+func nextUnescaped(s string, sep byte) int {
 	for i := range len(s) {
 		if s[i] == sep && (i == 0 || s[i-1] != '\\') {
-			parts = append(parts, s[start:i])
-			start = i + 1
+			return i
 		}
 	}
-	return append(parts, s[start:])
+	return len(s)
 }
 
-// joinValues puts the pieces of a value with unescaped slashes, such as CN=host/foo.example.org, together again.
-func joinValues(pieces []string) ([]string, error) {
+// slashParts cuts the slash form into its parts. A piece that is no attribute belongs to the value before it, as in
+// CN=host/foo.example.org; backslashes are left in.
+func slashParts(s string) ([]string, error) {
 	var parts []string
-	for i, piece := range pieces {
+	start := 0       // of the part being read
+	mayHold := false // the part may have a slash in its value
+	for at := 0; at <= len(s); {
+		end := at + nextUnescaped(s[at:], '/')
+		piece, next := s[at:end], min(end+1, len(s))
 		name, _, hasEq := strings.Cut(piece, "=")
 		name = strings.Trim(name, " ")
 		_, known := lookup(name)
 		switch {
 		case hasEq && known:
-			parts = append(parts, piece)
+			if at > 0 {
+				parts = append(parts, s[start:at-1])
+			}
+			start, mayHold = at, mayHoldSlash(name)
 		case hasEq && isKeyword(name):
 			return nil, fmt.Errorf("dn: part %d, %q: unknown attribute type %q; if this belongs to the value before it, write \\/ for the slash",
-				len(parts)+1, clip(piece), name)
-		case piece == "" && (i == len(pieces)-1 || startsAttribute(pieces[i+1])):
-			return nil, fmt.Errorf("dn: part %d is empty: two slashes in a row, or one at the end", len(parts)+1)
-		case len(parts) == 0 || !mayHoldSlash(parts[len(parts)-1]):
+				partsBefore(parts, at)+1, clip(piece), name)
+		case piece == "" && (end == len(s) || startsAttribute(s[next:next+nextUnescaped(s[next:], '/')])):
+			return nil, fmt.Errorf("dn: part %d is empty: two slashes in a row, or one at the end", partsBefore(parts, at)+1)
+		case at == 0 || !mayHold:
 			return nil, fmt.Errorf("dn: part %d, %q: no \"=\" in it; write TYPE=value, for instance CN=%s",
-				len(parts)+1, clip(piece), clip(piece))
-		default:
-			parts[len(parts)-1] += "/" + piece
+				partsBefore(parts, at)+1, clip(piece), clip(piece))
 		}
+		at = end + 1
 	}
-	return parts, nil
+	return append(parts, s[start:]), nil
+}
+
+// partsBefore counts the finished parts and the one being read.
+func partsBefore(parts []string, at int) int {
+	if at == 0 {
+		return 0
+	}
+	return len(parts) + 1
 }
 
 // startsAttribute reports whether the piece begins with a known type and "=".
@@ -100,26 +112,18 @@ func startsAttribute(piece string) bool {
 	return hasEq && known
 }
 
-// mayHoldSlash reports whether the part's value may have a slash in it. A domain component or country never does, so
+// mayHoldSlash reports whether a value of the type may have a slash in it. A domain component or country never does, so
 // that the commonest slip, a part without its type, is found where it is made.
-func mayHoldSlash(part string) bool {
-	name, _, _ := strings.Cut(part, "=")
-	t := byName(strings.Trim(name, " "))
+func mayHoldSlash(name string) bool {
+	t := byName(name)
 	return t == nil || t.short != "DC" && t.short != "C"
 }
 
 func parseSlashRDN(part string) (RDN, error) {
-	// In the unescaped form a "+" is usually just a character: it separates only before a known type.
-	var items []string
-	for _, piece := range splitUnescaped(part, '+') {
-		if len(items) == 0 || startsAttribute(piece) {
-			items = append(items, piece)
-		} else {
-			items[len(items)-1] += "+" + piece
-		}
-	}
 	var rdn RDN
-	for _, item := range items {
+	for part != "" {
+		item := part[:attributeEnd(part)]
+		part = strings.TrimPrefix(part[len(item):], "+")
 		name, value, _ := strings.Cut(item, "=")
 		name = strings.Trim(name, " ")
 		oid, _ := lookup(name)
@@ -134,6 +138,22 @@ func parseSlashRDN(part string) (RDN, error) {
 		rdn = append(rdn, a)
 	}
 	return rdn, nil
+}
+
+// attributeEnd is where the first attribute of a part ends. In the unescaped form a "+" is usually just a character: it
+// separates only before a known type.
+func attributeEnd(part string) int {
+	for at := 0; ; {
+		at += nextUnescaped(part[at:], '+')
+		if at == len(part) {
+			return at
+		}
+		after := part[at+1:]
+		if startsAttribute(after[:nextUnescaped(after, '+')]) {
+			return at
+		}
+		at++
+	}
 }
 
 // unescapeSlash undoes \/ \+ and \xHH. Any other backslash stands for itself, as in X509_NAME_oneline.
@@ -244,12 +264,13 @@ func newAttribute(oid asn1.ObjectIdentifier, name, value string) (Attribute, err
 }
 
 // wideTag guesses the string type of a value with zero octets in slash form: OpenSSL shows the octets of a BMPString or
-// UniversalString one by one, and text in UTF-8 has no zero octet. (The RFC 2253 form is in UTF-8 whatever the type.)
+// UniversalString one by one, and text in UTF-8 has no zero octet. (The RFC 2253 form is in UTF-8 whatever the type.) A
+// value that would be blank is none of these: blank values are refused.
 func wideTag(value string) int {
-	if _, ok := fromUTF32([]byte(value)); ok {
+	if s, ok := fromUTF32([]byte(value)); ok && len(fold(s)) > 0 {
 		return tagUniversalString
 	}
-	if _, ok := fromUTF16([]byte(value)); ok {
+	if s, ok := fromUTF16([]byte(value)); ok && len(fold(s)) > 0 {
 		return asn1.TagBMPString
 	}
 	if utf8.ValidString(value) {

@@ -41,7 +41,13 @@ func parseRFC2253(s string) (Name, error) {
 
 // looksLikeSlashForm finds DC=ch/DC=cern/CN=x, which would otherwise be one DC with a strange value.
 func looksLikeSlashForm(s string) bool {
-	return slices.ContainsFunc(splitUnescaped(s, '/')[1:], startsAttribute)
+	for at := nextUnescaped(s, '/'); at < len(s); {
+		s = s[at+1:]
+		if at = nextUnescaped(s, '/'); startsAttribute(s[:at]) {
+			return true
+		}
+	}
+	return false
 }
 
 type parser2253 struct{ rest string }
