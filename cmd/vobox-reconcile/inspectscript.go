@@ -74,13 +74,16 @@ func (f *scriptFlags) register(fl *pflag.FlagSet) {
 // oneDash marks the flags that may have a single dash before their long names.
 const oneDash = "one dash"
 
-// oldSpelling gives the arguments of inspect their second dash: the grid's tools have one.
+// oldSpelling gives the arguments of commands that stand for the grid's tools their second dash: those have one.
 func oldSpelling(root *cobra.Command, args []string) []string {
 	cmd, _, err := root.Find(args)
-	if err != nil || cmd.Name() != "inspect" {
+	if err != nil {
 		return args
 	}
-	out := slices.Clone(args)
+	if _, ok := cmd.Annotations[oneDash]; !ok && cmd.Name() != "inspect" {
+		return args
+	}
+	out := longOnly(cmd, hoursNotConfig(cmd, slices.Clone(args)))
 	for i, arg := range out {
 		if arg == "--" {
 			break

@@ -70,6 +70,9 @@ func once(passphrase func() ([]byte, error)) func() ([]byte, error) {
 	return sync.OnceValues(passphrase)
 }
 
+// LoadAll reads a file of certificates, keys or both, as [ParseAll] does. Links are followed as in [Load].
+func LoadAll(path string) (*File, error) { return loadAll("certificate", path) }
+
 func loadAll(kind, path string) (*File, error) {
 	data, err := readFile(path)
 	if err != nil {

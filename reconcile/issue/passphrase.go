@@ -11,6 +11,9 @@ import (
 // maxPassphrase is MyProxy's own limit, in bytes.
 const maxPassphrase = 1023
 
+// PassphraseFile reads a passphrase, the first line of a file that only its owner may read.
+func PassphraseFile(path string) ([]byte, error) { return passphraseFile(path)() }
+
 // passphraseFile returns a function that reads the first line of a file that only its owner may read; nil if there is no
 // file.
 func passphraseFile(path string) func() ([]byte, error) {
