@@ -9,7 +9,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -271,7 +270,7 @@ func (i *initiator) check() error {
 	if path == "-" {
 		path = i.configPath()
 	}
-	cfg, err := i.trial(path, []byte(i.text), "", nil)
+	cfg, err := i.trial(path, []byte(i.text), nil)
 	if err != nil {
 		return fmt.Errorf("what was found on this box makes no configuration:\n%w", err)
 	}
@@ -285,40 +284,20 @@ func (i *initiator) check() error {
 	return nil
 }
 
-// trial loads a configuration that is not written yet: main in place of the file at path, or what is there if main is nil,
-// and with one more file in conf.d unless the name is empty. Faults name the files as if they were in place.
-func (a *app) trial(path string, main []byte, name string, extra []byte) (*config.Config, error) {
+// trial loads a configuration as it would be: with main in place of the file at path, unless main is nil, and with changes to
+// the files of conf.d by name, nil taking one away. Faults name the files as if they were in place.
+func (a *app) trial(path string, main []byte, changes map[string][]byte) (*config.Config, error) {
 	dir, err := os.MkdirTemp("", "vobox-reconcile-")
 	if err != nil {
 		return nil, fmt.Errorf("trying the configuration: %w", err)
 	}
 	defer os.RemoveAll(dir)
-	confd := filepath.Join(filepath.Dir(path), "conf.d")
-	try := filepath.Join(dir, filepath.Base(path))
-	if main == nil {
-		if main, err = os.ReadFile(path); err != nil {
-			return nil, fmt.Errorf("trying the configuration: %w", err)
-		}
-	}
-	files := map[string][]byte{try: main}
-	there, err := os.ReadDir(confd)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+	files, err := trialFiles(path, main, changes)
+	if err != nil {
 		return nil, fmt.Errorf("trying the configuration: %w", err)
 	}
-	for _, e := range there {
-		if filepath.Ext(e.Name()) != ".yaml" || strings.HasPrefix(e.Name(), ".") {
-			continue
-		}
-		data, err := os.ReadFile(filepath.Join(confd, e.Name()))
-		if err != nil {
-			return nil, fmt.Errorf("trying the configuration: %w", err)
-		}
-		files[filepath.Join(dir, "conf.d", e.Name())] = data
-	}
-	if name != "" {
-		files[filepath.Join(dir, "conf.d", name)] = extra
-	}
-	for file, data := range files {
+	for name, data := range files {
+		file := filepath.Join(dir, name)
 		if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
 			return nil, fmt.Errorf("trying the configuration: %w", err)
 		}
@@ -328,7 +307,7 @@ func (a *app) trial(path string, main []byte, name string, extra []byte) (*confi
 	}
 	env := config.OSEnv()
 	env.Getenv = a.getenv
-	cfg, err := config.Load(try, env)
+	cfg, err := config.Load(filepath.Join(dir, filepath.Base(path)), env)
 	var faults config.Errors
 	if errors.As(err, &faults) {
 		for k := range faults {
@@ -337,6 +316,39 @@ func (a *app) trial(path string, main []byte, name string, extra []byte) (*confi
 		return nil, faults
 	}
 	return cfg, err
+}
+
+// trialFiles are the files of a configuration, by name relative to its directory.
+func trialFiles(path string, main []byte, changes map[string][]byte) (files map[string][]byte, err error) {
+	if main == nil {
+		if main, err = os.ReadFile(path); err != nil {
+			return nil, err
+		}
+	}
+	files = map[string][]byte{filepath.Base(path): main}
+	confd := filepath.Join(filepath.Dir(path), "conf.d")
+	there, err := os.ReadDir(confd)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	for _, e := range there {
+		if filepath.Ext(e.Name()) != ".yaml" || strings.HasPrefix(e.Name(), ".") {
+			continue
+		}
+		data, err := os.ReadFile(filepath.Join(confd, e.Name()))
+		if err != nil {
+			return nil, err
+		}
+		files[filepath.Join("conf.d", e.Name())] = data
+	}
+	for name, data := range changes {
+		if data == nil {
+			delete(files, filepath.Join("conf.d", name))
+		} else {
+			files[filepath.Join("conf.d", name)] = data
+		}
+	}
+	return files, nil
 }
 
 // finish writes the configuration and says what was found.
@@ -379,7 +391,7 @@ func (i *initiator) refused(err error) error {
 	return fmt.Errorf("writing the configuration: %w", err)
 }
 
-// hours is a lifetime in whole hours; servers begin validity a few minutes in the past, for clocks.
+// wholeHours is a lifetime in whole hours; servers begin validity a few minutes in the past, for clocks.
 func wholeHours(d time.Duration) int { return int(d.Round(time.Hour) / time.Hour) }
 
 // shellWord is an argument for a shell that a person types at.
@@ -414,5 +426,3 @@ func yamlWord(s string) string {
 	b.WriteByte('"')
 	return b.String()
 }
-
-func uidOf(a oldbox.Account) string { return strconv.Itoa(a.UID) }

@@ -55,7 +55,9 @@ func (i *initiator) chooseProxies() error {
 			return err
 		}
 		if extra != nil {
-			regs = slices.DeleteFunc(regs, func(r oldbox.Registration) bool { return sameDN(r.Identity, extra.Identity) && r.Primary == extra.Primary })
+			regs = slices.DeleteFunc(regs, func(r oldbox.Registration) bool {
+				return sameDN(r.Identity, extra.Identity) && r.Primary == extra.Primary
+			})
 			regs = append([]oldbox.Registration{*extra}, regs...)
 		}
 	}

@@ -15,7 +15,7 @@ func mainCode() int {
 	// again make them a tenth shorter; run is told how to get the others back when there is work for them.
 	processors := runtime.GOMAXPROCS(1)
 	growStack()
-	return run(context.Background(), os.Args[1:], world{
+	return run(context.Background(), namedArgs(os.Args), world{
 		getenv:  os.Getenv,
 		stdin:   os.Stdin,
 		stdout:  os.Stdout,

@@ -82,7 +82,7 @@ type app struct {
 func run(ctx context.Context, args []string, w world) int {
 	a := &app{world: w, log: w.stderr}
 	root := a.rootCommand()
-	root.SetArgs(oldSpelling(root, append([]string{}, args...))) // nil would be those of the process
+	root.SetArgs(oldSpelling(root, oldOrder(append([]string{}, args...)))) // nil would be those of the process
 	root.SetIn(w.stdin)
 	root.SetOut(w.stdout)
 	root.SetErr(w.stderr)
@@ -160,6 +160,7 @@ func (a *app) rootCommand() *cobra.Command {
 	p.register(root)
 	a.completeFlags(root)
 	root.AddCommand(a.statusCommand(), a.inspectCommand(), a.schemaCommand(), a.versionCommand(), a.completionCommand(), a.doctorCommand(), a.alertsCommand(), a.initCommand(), a.loginCommand())
+	root.AddCommand(a.oldCommands()...)
 	return root
 }
 
