@@ -161,16 +161,36 @@ func examine(ctx context.Context, b *Box, c Check) (r Result) {
 	return r
 }
 
-// Sorted returns all findings, worst first, then by id and subject; the same finding of two checks once.
+// Sorted returns all findings, worst first, then by id and subject; the same finding of two checks once. What is on record
+// of servers gives way to what they have said just now.
 func Sorted(results []Result) []Finding {
 	var all []Finding
 	for _, r := range results {
-		all = append(all, r.Findings...)
+		for _, f := range r.Findings {
+			if r.Check.Name != checkRecord || !superseded(f, results) {
+				all = append(all, f)
+			}
+		}
 	}
 	slices.SortStableFunc(all, func(a, b Finding) int {
 		return cmp.Or(cmp.Compare(rank(a.Severity), rank(b.Severity)), cmp.Compare(a.ID, b.ID), cmp.Compare(a.Subject, b.Subject), cmp.Compare(a.Message, b.Message))
 	})
 	return slices.Compact(all)
+}
+
+// checkRecord is the check of what earlier renewals have left on record.
+const checkRecord = "alerts"
+
+// superseded reports whether servers were asked about what is on record: a check that talks to them tells the same thing, or
+// has looked at all of it and does not.
+func superseded(f Finding, results []Result) bool {
+	if !strings.HasPrefix(f.ID, "MP-") && !strings.HasPrefix(f.ID, "VO-") {
+		return false
+	}
+	return slices.ContainsFunc(results, func(r Result) bool {
+		same := func(o Finding) bool { return o.ID == f.ID && o.Subject == f.Subject }
+		return r.Check.Online && slices.Contains(r.Check.IDs, f.ID) && (r.Skipped == "" || slices.ContainsFunc(r.Findings, same))
+	})
 }
 
 func rank(s plan.Severity) int {

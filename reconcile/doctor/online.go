@@ -28,7 +28,7 @@ const (
 	checkVOMS       = "voms"
 	checkMembership = "vo-membership"
 	checkAttributes = "attributes"
-	checkClock      = "clock"
+	checkClock      = "clocks"
 	checkRelays     = "alert-servers"
 )
 
@@ -56,11 +56,11 @@ func onlineChecks() []Check {
 		asked(checkMyProxy, "MyProxy servers: can be talked to, and are who they should be", []string{"MP-NET", "MP-TIMEOUT", "MP-TLS", "MP-SRVDN", "MP-SRVCERT",
 			"MP-PROTO", "MP-REQUEST", "NET-DNS"}, mp),
 		asked(checkPeers, "the servers' CAs and their revocation lists", []string{"CA-MISSING", "CRL-STALE", "CRL-INVALID", "CRL-MISSING"}, mp, vo),
-		asked(checkStored, "what is stored on the MyProxy servers", []string{"MP-NOCRED", "MP-STORED", "MP-LOCKED", "MP-OWNER"}, mp),
+		asked(checkStored, "what is stored on the MyProxy servers", []string{"MP-NOCRED", "MP-STORED", "MP-LOCKED"}, mp),
 		asked(checkRenewal, "whether this box may renew", ofRenewal, mp),
 		asked(checkLifetime, "how long the MyProxy servers give (myproxy-init -t)", []string{"MP-T12", "MP-SHORT"}, mp),
 		asked(checkVOMS, "VOMS servers: can be talked to, and are who they should be", []string{"VO-VOMSES", "VO-NET", "VO-TIMEOUT", "VO-PROTO", "VO-PEER", "VO-SERVER", "NET-DNS"}, vo),
-		asked(checkMembership, "the VO's answer: membership, roles, use policy", []string{"VO-UNKNOWN", "VO-SUSP", "VO-AUP", "VO-FQAN", "VO-NESTED", "VO-CERT"}, vo),
+		asked(checkMembership, "the VO's answer: membership, roles, use policy", ofMembership, vo),
 		asked(checkAttributes, "the attributes that the VO gives", []string{"VO-ACSHORT", "VO-SIGNER", "VO-LSC", "VO-AC", "VO-EXPIRED", "VO-HOLDER", "CA-SHA1"}, vo),
 		online(checkClock, "the clock, compared with the servers'", (*session).lookClock, "CLOCK"),
 		online(checkRelays, "mail relays and webhooks of alerts", (*session).lookRelays, "ALERT", "NET-DNS"),
@@ -71,6 +71,9 @@ func onlineChecks() []Check {
 var ofRenewal = []string{"MP-RENEWER", "MP-CREDPOL", "MP-DEFPOL", "MP-ANON", "MP-PASS", "MP-BADPASS", "MP-SELF", "MP-LIMITED", "MP-REVOKED", "MP-STALE",
 	"MP-NOEEC", "MP-IDENTITY", "MP-DELEG", "MP-STORE", "MP-REFUSED", "MP-METHOD", "MP-NOOLD", "MP-OLDEXPIRED", "MP-OLDOTHER",
 	"MP-OLDBAD", "MP-OLDKEY", "MP-CERTEXPIRED", "MP-CERTREVOKED", "MP-CERTCA", "MP-CERTBAD", "HOST-EKU", "MP-CHAIN"}
+
+// ofMembership are what a VO can have against a user, or their certificate.
+var ofMembership = []string{"VO-UNKNOWN", "VO-SUSP", "VO-AUP", "VO-FQAN", "VO-NESTED", "VO-CERT"}
 
 // A memo keeps what the checks of one Examine learn from the servers.
 type memo struct {

@@ -17,8 +17,12 @@ import (
 func (s *session) reportAttributes(v *survey, a answer) {
 	r := &acReport{session: s, survey: v, answer: a}
 	ac, err := attrcert.Parse(a.resp.AC)
-	if err != nil {
-		r.find(trust.IDAC, plan.Critical, "what it gives cannot be read: "+err.Error(), s.end(a.c), r.askVO("its attribute certificates cannot be read"), "VO manager")
+	switch {
+	case err != nil:
+		r.find(trust.IDAC, plan.Critical, "what it gives cannot be read: "+err.Error(), s.end(a.c), r.askVO("gives attribute certificates that cannot be read"), "VO manager")
+		return
+	case ac.VO != a.c.VO:
+		r.find(trust.IDAC, plan.Critical, fmt.Sprintf("it gives attributes of VO %s, not of %s", ac.VO, a.c.VO), s.end(a.c), r.askVO("gives attributes of VO "+ac.VO), "VO manager")
 		return
 	}
 	r.fqans(ac)
@@ -39,7 +43,7 @@ func (r *acReport) find(id string, severity plan.Severity, message, why, remedy,
 }
 
 func (r *acReport) askVO(what string) string {
-	return fmt.Sprintf("tell the VO manager of %s that %s: %s", r.answer.c.VO, r.answer.server.Address(), what)
+	return fmt.Sprintf("tell the VO manager of %s that %s %s", r.answer.c.VO, r.answer.server.Address(), what)
 }
 
 // fqans wants all that are wanted, the first of them first. A proxy in place gets no more than it carries, which is
@@ -79,7 +83,7 @@ func (r *acReport) nested() {
 
 // length is about attributes that last shorter than what was asked.
 func (r *acReport) length(ac *attrcert.AC) {
-	granted := ac.NotAfter.Sub(r.Now())
+	granted := ac.NotAfter.Sub(r.Now()).Round(time.Minute)
 	switch {
 	case granted >= r.answer.c.Lifetime-plan.Slack(r.answer.c.Lifetime):
 		return
@@ -88,7 +92,7 @@ func (r *acReport) length(ac *attrcert.AC) {
 		return
 	}
 	threshold := time.Duration(float64(granted) * float64(r.answer.c.RenewBelow) / float64(r.answer.c.Lifetime))
-	r.find(voms.ACShortened, plan.Warning, fmt.Sprintf("asked for %s, it gives attributes for %s", plan.Span(r.answer.c.Lifetime), plan.Span(granted.Round(time.Minute))),
+	r.find(voms.ACShortened, plan.Warning, fmt.Sprintf("asked for %s, it gives attributes for %s", plan.Span(r.answer.c.Lifetime), plan.Span(granted)),
 		"JAliEn compares the attributes, not the proxy, with CE_PROXYTHRESHOLD, 46h unless it is set.",
 		fmt.Sprintf("ask the VO manager of %s to raise the maximum to %s, or set CE_PROXYTHRESHOLD below %d seconds in CE.env", r.answer.c.VO, plan.Span(r.answer.c.Lifetime), int(threshold/time.Second)),
 		"VO manager")

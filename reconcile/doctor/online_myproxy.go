@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"slices"
 	"strings"
 	"sync"
@@ -29,6 +30,7 @@ var ofMyProxy = []string{checkStored, checkRenewal, checkLifetime}
 type outcome struct {
 	server string // host:port
 	unsaid string // why nothing was asked; the finding is the server's
+	goesOn bool   // after this failure a pass tries the next server
 
 	owner   bool // INFO was asked with the user's own proxy
 	listed  []myproxy.Stored
@@ -73,7 +75,11 @@ func (s *session) myproxy(ctx context.Context) *survey {
 			group.Go(func() { faults[i] = s.converse(ctx, server, byServer[server], outcomes) })
 		}
 		group.Wait()
-		s.reportServers(ctx, v, servers, faults, byServer, outcomes)
+		if errors.Is(ctx.Err(), context.Canceled) {
+			v.unseen("MyProxy", "interrupted", append(ofMyProxy, checkMyProxy)...)
+			return v
+		}
+		s.reportServers(v, servers, faults, byServer, outcomes)
 		for _, c := range s.renewed() {
 			if c.Source.MyProxy != nil {
 				s.reportStored(v, c, outcomes[c.Name])
@@ -97,25 +103,27 @@ func (s *session) converse(ctx context.Context, server string, creds []plan.Cred
 	p := myproxyPeer(server)
 	r := s.reach(ctx, p)
 	if r.unknown != nil {
-		f := unresolved(p, r.unknown)
+		f := s.unresolved(p, r.unknown)
 		fault = &f
 	} else if why, deaf := r.deaf(); deaf {
 		fault = &Finding{ID: "MP-NET", Subject: server, Message: why, Remedy: fmt.Sprintf("nc -vz -w 5 %s; then ask your network people whether the firewall lets this box out to that port",
 			shell(strings.Fields(strings.NewReplacer("[", "", "]", "").Replace(splitWords(server)))...)), Where: "site admin"}
 	}
 	known := map[storedKey]*outcome{}
+	var missing *net.DNSError
+	goesOn := fault != nil && !(errors.As(r.unknown, &missing) && missing.IsNotFound)
 	for _, c := range creds {
 		o := outcomes[c.Name][slices.IndexFunc(outcomes[c.Name], func(o *outcome) bool { return o.server == server })]
 		key := storedKey{*c.Source.MyProxy, c.Identity, c.Limited}
 		key.AlertBelow = 0
 		switch {
 		case fault != nil || ctx.Err() != nil:
-			o.unsaid = "not asked: " + server + " cannot be talked to"
+			o.unsaid, o.goesOn = "not asked: "+server+" cannot be talked to", goesOn
 		case known[key] != nil:
 			*o = *known[key]
 		default:
 			fault = s.ask(ctx, c, o)
-			known[key] = o
+			known[key], goesOn = o, o.goesOn
 		}
 	}
 	return fault
@@ -143,7 +151,7 @@ func (s *session) ask(ctx context.Context, c plan.Credential, o *outcome) *Findi
 	client := myproxy.Client{Server: mp.Server, Timeout: mp.Timeout, Now: s.Now, TLS: s.tls(show, issue.Peer{Host: host, DN: serverDN})}
 	o.listed, o.infoErr = client.Info(ctx, mp.Username, "")
 	if f := s.serverFault(o.infoErr, mp); f != nil {
-		o.unsaid = "not asked: " + mp.Server + " cannot be talked to"
+		o.unsaid, o.goesOn = "not asked: "+mp.Server+" cannot be talked to", issue.Temporary(o.infoErr)
 		return f
 	}
 	if authority.Machine == nil && mp.PassphraseFile == "" {
@@ -161,7 +169,22 @@ func (s *session) ask(ctx context.Context, c plan.Credential, o *outcome) *Findi
 	if o.got() {
 		s.readProxy(mp.Server, o.issued.Credential.Leaf(), before, s.Now())
 	}
+	o.goesOn = issue.Temporary(o.getErr)
 	return s.serverFault(o.getErr, mp)
+}
+
+// served is the outcome that a pass would end with: servers are tried in their order, the next one only where nobody
+// answered. It is nil if nothing would come of it.
+func served(outcomes []*outcome) *outcome {
+	for _, o := range outcomes {
+		if o.got() {
+			return o
+		}
+		if !o.goesOn {
+			break
+		}
+	}
+	return nil
 }
 
 // serverFault is a finding about the server as such, if that is what an error is about; nil if it is about the credential.
@@ -205,9 +228,9 @@ func (s *session) explainName(f *Finding, mp *plan.MyProxy) {
 }
 
 // reportServers adds what is wrong with the servers themselves. It is critical where nobody else gives the credential.
-func (s *session) reportServers(ctx context.Context, v *survey, servers []string, faults []*Finding, byServer map[string][]plan.Credential, outcomes map[string][]*outcome) {
+func (s *session) reportServers(v *survey, servers []string, faults []*Finding, byServer map[string][]plan.Credential, outcomes map[string][]*outcome) {
 	for i, server := range servers {
-		if f := faults[i]; f != nil && ctx.Err() == nil {
+		if f := faults[i]; f != nil {
 			if f.ID == "NET-DNS" { // in the same words as the other check's
 				v.add(*f)
 				continue
@@ -215,7 +238,7 @@ func (s *session) reportServers(ctx context.Context, v *survey, servers []string
 			f.Severity, f.Why = plan.Warning, "Other servers have what is stored there, but it will be missed when they fail."
 			var hurt []string
 			for _, c := range byServer[server] {
-				if !slices.ContainsFunc(outcomes[c.Name], (*outcome).got) {
+				if served(outcomes[c.Name]) == nil {
 					hurt = append(hurt, s.end(c))
 				}
 			}
@@ -226,15 +249,23 @@ func (s *session) reportServers(ctx context.Context, v *survey, servers []string
 			continue
 		}
 		host, _ := hostPort(server, "")
-		s.reportPeer(v, server, host, "MP-SRVCERT", "MyProxy operator")
+		s.reportCRL(v, server, host)
+		if chain := s.shown(host); len(chain) > 0 && chain[0].NotAfter.Sub(s.Now()) < certSoon {
+			v.add(Finding{ID: "MP-SRVCERT", Severity: plan.Warning, Subject: server, Where: "MyProxy operator", Remedy: "ask the operator of " + server + " when it gets its new certificate",
+				Message: "the server's certificate ends on " + plan.Clock(chain[0].NotAfter), Why: "When it has ended, the server is refused."})
+		}
 	}
 }
 
-// crlSoon is how long before its end a revocation list is spoken of: fetch-crl runs every six hours.
-const crlSoon = 6 * time.Hour
+// How long before the end of a revocation list, which fetch-crl replaces every six hours, and of a server's certificate
+// they are spoken of.
+const (
+	crlSoon  = 6 * time.Hour
+	certSoon = 3 * 24 * time.Hour
+)
 
-// reportPeer adds what will soon be wrong with a server that is accepted now.
-func (s *session) reportPeer(v *survey, server, host, id, where string) {
+// reportCRL adds that a server which is accepted now will soon not be.
+func (s *session) reportCRL(v *survey, server, host string) {
 	chain := s.shown(host)
 	if len(chain) == 0 {
 		return
@@ -248,11 +279,6 @@ func (s *session) reportPeer(v *survey, server, host, id, where string) {
 		v.add(Finding{ID: "CRL-STALE", Severity: plan.Warning, Subject: server, Where: "site admin", Remedy: "fetch-crl; systemctl status fetch-crl.timer",
 			Message: fmt.Sprintf("a revocation list of its CA ends on %s, in %s", plan.Clock(res.CRLEnd), plan.Span(left)),
 			Why:     "When it has ended, the server is refused, and so is everybody else of that CA."})
-	}
-	if left := res.Chain[len(res.Chain)-1].NotAfter.Sub(now); left < 3*24*time.Hour {
-		v.add(Finding{ID: id, Severity: plan.Warning, Subject: server, Where: where, Remedy: "ask the operator of " + server + " when it gets its new certificate",
-			Message: fmt.Sprintf("the server's certificate ends on %s, in %s", plan.Clock(res.Chain[len(res.Chain)-1].NotAfter), plan.Span(left)),
-			Why:     "When it has ended, the server is refused."})
 	}
 }
 
@@ -268,11 +294,16 @@ func says(e *myproxy.Error) string {
 	return text
 }
 
-// remedy is the advice of an error with the lifetime that is wanted instead of the one that was asked for.
+// remedy is the advice of an error with the lifetime that is wanted instead of the one that was asked for, and with the
+// files of this box.
 func (s *session) remedy(e *myproxy.Error, c plan.Credential) string {
 	asked, want := int(max(probe, c.Lifetime)/time.Hour), int((c.Lifetime+time.Hour-1)/time.Hour)
 	if want == 0 {
 		want = 48
 	}
-	return strings.ReplaceAll(e.Remedy, fmt.Sprintf(" -t %d ", asked), fmt.Sprintf(" -t %d ", want))
+	pairs := []string{fmt.Sprintf(" -t %d ", asked), fmt.Sprintf(" -t %d ", want)}
+	if m, ok := s.machine(); ok && m.Source.Certificate != nil {
+		pairs = append(pairs, "/etc/grid-security/hostcert.pem", shell(m.Source.Certificate.Cert), "/etc/grid-security/hostkey.pem", shell(m.Source.Certificate.Key))
+	}
+	return strings.NewReplacer(pairs...).Replace(e.Remedy)
 }

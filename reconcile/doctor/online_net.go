@@ -176,7 +176,7 @@ func (s *session) lookNetwork(ctx context.Context) ([]Finding, error) {
 	var found []Finding
 	for i, p := range peers {
 		if results[i].unknown != nil {
-			found = append(found, unresolved(p, results[i].unknown))
+			found = append(found, s.unresolved(p, results[i].unknown))
 			continue
 		}
 		found = append(found, unequal(p, results[i].tried)...)
@@ -184,12 +184,13 @@ func (s *session) lookNetwork(ctx context.Context) ([]Finding, error) {
 	return found, nil
 }
 
-// unresolved is about a name that leads nowhere. Every check that meets it tells it in the same words.
-func unresolved(p peer, err error) Finding {
+// unresolved is about a name that leads nowhere. Every check that meets it tells it in the same words. It is critical where
+// there is no other server of the kind.
+func (s *session) unresolved(p peer, err error) Finding {
 	f := Finding{ID: "NET-DNS", Severity: plan.Critical, Subject: p.address, Why: p.why, Where: "site admin",
 		Message: fmt.Sprintf("the name of the %s does not resolve: %s", p.what, short(err)),
 		Remedy:  fmt.Sprintf("getent ahosts %s; if the name is wrong, correct it in %s, else see to the name servers in /etc/resolv.conf", shell(p.host()), p.key)}
-	if p.key == "alerts" {
+	if p.key == "alerts" || slices.ContainsFunc(s.peers(), func(o peer) bool { return o.what == p.what && o.address != p.address }) {
 		f.Severity = plan.Warning
 	}
 	var dns *net.DNSError

@@ -71,7 +71,7 @@ func (s *session) lookRelay(ctx context.Context, address string) *Finding {
 	p := alertPeer(address)
 	r := s.reach(ctx, p)
 	if r.unknown != nil {
-		f := unresolved(p, r.unknown)
+		f := s.unresolved(p, r.unknown)
 		return &f
 	}
 	host, port := hostPort(address, "")

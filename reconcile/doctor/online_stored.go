@@ -17,7 +17,7 @@ import (
 
 // reportStored adds what was found about a credential at all of its servers.
 func (s *session) reportStored(v *survey, c plan.Credential, outcomes []*outcome) {
-	served := slices.ContainsFunc(outcomes, (*outcome).got)
+	by := served(outcomes)
 	for _, o := range outcomes {
 		if o.unsaid != "" {
 			v.unseen(c.Name, o.unsaid, ofMyProxy...)
@@ -26,9 +26,9 @@ func (s *session) reportStored(v *survey, c plan.Credential, outcomes []*outcome
 		one := c
 		mp := *c.Source.MyProxy
 		mp.Server, one.Source.MyProxy = o.server, &mp
-		r := &storedReport{session: s, survey: v, c: one, mp: mp, o: o, severity: plan.Critical}
-		if served {
-			r.severity = plan.Warning
+		r := &storedReport{session: s, survey: v, c: one, mp: mp, o: o, severity: plan.Critical, why: s.end(c)}
+		if by != nil {
+			r.severity, r.why = plan.Warning, "Proxy "+c.Name+" is renewed by "+by.server+", and when that fails not by this one."
 		}
 		r.renewal()
 		r.contents()
@@ -48,6 +48,7 @@ type storedReport struct {
 	mp       plan.MyProxy
 	o        *outcome
 	severity plan.Severity // of what keeps this server from renewing
+	why      string        // what follows from it
 }
 
 func (r *storedReport) find(id string, severity plan.Severity, message, why, remedy, where string) {
@@ -69,6 +70,7 @@ func (r *storedReport) renewal() {
 		r.unseen(r.c.Name, r.o.server+" could not be talked to", checkRenewal)
 	case errors.As(err, &e) && e.ID == "MP-NOCRED":
 		r.absent(says(e), r.session.remedy(e, r.c), e.Where)
+		r.unseen(r.c.Name, "nothing is stored on "+r.o.server, checkRenewal)
 	case errors.As(err, &e):
 		if !slices.Contains(ofRenewal, e.ID) {
 			r.unseen(r.c.Name, r.o.server+" refuses for another cause, "+e.ID, checkRenewal)
@@ -77,7 +79,7 @@ func (r *storedReport) renewal() {
 		if st, ok := r.ours(); ok && e.ID == "MP-CREDPOL" && st.Renewer != "" {
 			message += fmt.Sprintf("; it was stored with the renewer %q", st.Renewer)
 		}
-		r.find(e.ID, r.severity, message, r.end(r.c), r.session.remedy(e, r.c), e.Where)
+		r.find(e.ID, r.severity, message, r.why, r.session.remedy(e, r.c), e.Where)
 	case errors.As(err, &local):
 		r.unseen(r.c.Name, local.Error(), checkRenewal, checkLifetime)
 	case err != nil:
@@ -114,7 +116,7 @@ func (r *storedReport) verify() {
 	case trust.IDCRLStale, trust.IDCRLInvalid, trust.IDCRLMissing:
 		remedy, where = "fetch-crl; systemctl status fetch-crl.timer", "site admin"
 	}
-	r.find(id, r.severity, "the proxy that it gives does not verify: "+err.Error(), r.end(r.c), remedy, where)
+	r.find(id, r.severity, "the proxy that it gives does not verify: "+err.Error(), r.why, remedy, where)
 }
 
 // ours is the credential among those that INFO lists.
@@ -136,28 +138,22 @@ func (r *storedReport) contents() {
 	st, there := r.ours()
 	var e *myproxy.Error
 	switch asked := r.o.getErr != nil || r.o.got(); {
+	case errors.As(r.o.getErr, &e) && e.ID == "MP-NOCRED": // told
 	case there:
 		r.ends(st.End)
 		if asked {
 			return // the GET has told what keeps it
 		}
 		if st.LockMessage != "" {
-			r.find("MP-LOCKED", r.severity, fmt.Sprintf("what is stored is locked by the administrator: %q", st.LockMessage), r.end(r.c), "ask the operator of "+r.o.server+" to unlock it", "MyProxy operator")
+			r.find("MP-LOCKED", r.severity, fmt.Sprintf("what is stored is locked by the administrator: %q", st.LockMessage), r.why, "ask the operator of "+r.o.server+" to unlock it", "MyProxy operator")
 		}
 	case r.o.got():
 		r.ends(time.Time{}) // it is another's, and given all the same
-	case errors.As(r.o.infoErr, &e) && e.ID != "MP-NOCRED":
-		if !sameFault(r.o.getErr, e.ID) {
-			r.find(e.ID, plan.Warning, "asked what is stored: "+says(e), "It is not known what is stored and how long it lasts.", r.session.remedy(e, r.c), e.Where)
-		}
-	case !asked:
+	case asked || errors.As(r.o.infoErr, &e) && e.ID != "MP-NOCRED": // whatever it is, a refused GET tells it better
+		r.unseen(r.c.Name, r.o.server+" does not tell what is stored", checkStored)
+	default:
 		r.absent("nothing is stored for "+r.mp.Username, r.store(), "LCG-UI")
 	}
-}
-
-func sameFault(err error, id string) bool {
-	var e *myproxy.Error
-	return errors.As(err, &e) && e.ID == id
 }
 
 // absent is about a credential that is not there. What is there instead is told, where the server tells it.
@@ -177,7 +173,7 @@ func (r *storedReport) absent(message, remedy, where string) {
 	if id, err := dn.Parse(r.c.Identity); err == nil && r.mp.Username != id.String() {
 		message += fmt.Sprintf("; the user name is not the DN %s that myproxy-init -d stores under", id)
 	}
-	r.find("MP-NOCRED", r.severity, message, r.end(r.c), remedy, where)
+	r.find("MP-NOCRED", r.severity, message, r.why, remedy, where)
 }
 
 // ends warns of the end of what is stored, and of the certificate behind it, which MyProxy's own times do not show.
@@ -236,9 +232,9 @@ func (r *storedReport) lifetime() {
 	}
 	now := r.Now()
 	g := r.o.issued.Grant
-	asked, got := plan.Span(g.Asked), plan.Span(granted.Round(time.Minute))
-	why := fmt.Sprintf("Proxy %s shall last %s and be renewed below %s. JAliEn's CE wants %s, and an outage of the servers is survived for no longer than what is left.",
-		r.c.Name, plan.Span(r.c.Lifetime), plan.Span(r.c.RenewBelow), "46h")
+	asked, got := fmt.Sprintf("%dh", int(g.Asked.Hours())), plan.Span(granted.Round(time.Minute))
+	why := fmt.Sprintf("Proxy %s shall last %s. JAliEn's CE complains below 46h unless told otherwise, and an outage of the servers is survived for no longer than what is left.",
+		r.c.Name, plan.Span(r.c.Lifetime))
 	switch {
 	case limit == plan.LimitStored && (granted-usual).Abs() <= usualMargin:
 		r.find("MP-T12", plan.Warning, fmt.Sprintf("asked for %s, it gives %s: the credential was stored without -t, which means -t 12", asked, got), why, r.store(), "LCG-UI")

@@ -11,6 +11,7 @@ import (
 
 	"github.com/vobox-reconcile/vobox-reconcile/reconcile/issue"
 	"github.com/vobox-reconcile/vobox-reconcile/reconcile/plan"
+	"github.com/vobox-reconcile/vobox-reconcile/reconcile/proxycert"
 	"github.com/vobox-reconcile/vobox-reconcile/reconcile/trust"
 	"github.com/vobox-reconcile/vobox-reconcile/reconcile/voms"
 )
@@ -61,7 +62,7 @@ func (s *session) voms(ctx context.Context) *survey {
 			}
 			v.asked = true
 			if bases[c.Name] = s.base(ctx, c); bases[c.Name] == nil {
-				v.unseen(c.Name, "there is no credential to ask the VO with", checkMembership, checkAttributes, checkVOMS)
+				v.unseen(c.Name, "there is no credential to ask the VO with", checkMembership, checkAttributes)
 			}
 			if !slices.ContainsFunc(servers, func(server voms.Server) bool { return server.VO == c.VO || server.Alias == c.VO }) {
 				v.unseen(c.VO, "no server of it is known", checkMembership, checkAttributes, checkVOMS)
@@ -120,31 +121,47 @@ func (s *session) askVO(ctx context.Context, server voms.Server, bases map[strin
 	p := vomsPeer(server)
 	r := s.reach(ctx, p)
 	if r.unknown != nil {
-		f := unresolved(p, r.unknown)
+		f := s.unresolved(p, r.unknown)
 		return nil, &f
 	}
 	if why, deaf := r.deaf(); deaf {
 		return nil, legacy(server, &Finding{ID: voms.Unreachable, Subject: p.address, Message: why, Where: voms.VOBox,
 			Remedy: "try by hand: openssl s_client -connect " + shell(p.address) + " </dev/null; then ask your network people whether the firewall lets this box out to that port"})
 	}
-	client := voms.Client{Timeout: s.timeout(0), TLS: func(v voms.Server) *tls.Config { return s.tls(nil, issue.Peer{Host: v.Host, DN: v.DN}) }}
+	met := false
 	for _, c := range s.renewed() {
-		b := bases[c.Name]
-		if b == nil || len(c.FQANs) == 0 || server.VO != c.VO && server.Alias != c.VO {
+		if len(c.FQANs) == 0 || server.VO != c.VO && server.Alias != c.VO {
 			continue
 		}
-		client.TLS = func(v voms.Server) *tls.Config { return s.tls(b.cred, issue.Peer{Host: v.Host, DN: v.DN}) }
-		before := s.Now()
-		resp, err := client.Request(ctx, []voms.Server{server}, voms.Request{VO: c.VO, FQANs: c.FQANs, Lifetime: c.Lifetime})
-		if fault = s.vomsFault(server, err); fault != nil {
+		b := bases[c.Name]
+		if b == nil && met {
+			continue
+		}
+		// Without a credential the server refuses, but it is there, and shows who it is.
+		a := s.request(ctx, server, c, b)
+		if fault = s.vomsFault(server, a.err); fault != nil {
 			return answers, fault
 		}
-		if resp != nil {
-			s.readAC(server.Address(), resp.AC, before, s.Now())
+		if met = true; b != nil {
+			answers = append(answers, a)
 		}
-		answers = append(answers, answer{server, c, b, resp, err})
 	}
 	return answers, nil
+}
+
+// request asks for the attributes of a proxy, with a credential of its owner if there is one.
+func (s *session) request(ctx context.Context, server voms.Server, c plan.Credential, b *base) answer {
+	var show *proxycert.Credential
+	if b != nil {
+		show = b.cred
+	}
+	client := voms.Client{Timeout: s.timeout(0), TLS: func(v voms.Server) *tls.Config { return s.tls(show, issue.Peer{Host: v.Host, DN: v.DN}) }}
+	before := s.Now()
+	resp, err := client.Request(ctx, []voms.Server{server}, voms.Request{VO: c.VO, FQANs: c.FQANs, Lifetime: c.Lifetime})
+	if resp != nil {
+		s.readAC(server.Address(), resp.AC, before, s.Now())
+	}
+	return answer{server, c, b, resp, err}
 }
 
 // vomsFault is a finding about the server as such, if that is what an error is about; nil if it is about the user.
@@ -192,7 +209,7 @@ func (s *session) reportVOMS(v *survey, servers []voms.Server, faults []*Finding
 	for i, server := range servers {
 		f := faults[i]
 		if f == nil {
-			s.reportPeer(v, server.Address(), server.Host, voms.PeerRefused, voms.VOAdmin)
+			s.reportCRL(v, server.Address(), server.Host) // the end of its certificate is that of the attributes it signs
 			continue
 		}
 		if f.ID != "NET-DNS" { // which the check of the network tells in the same words
@@ -238,6 +255,9 @@ func (s *session) reportMembership(v *survey, c plan.Credential, all []answer) {
 			Message: fmt.Sprintf("%s: %s", a.server.Address(), vomsSays(e))}
 		if granted != "" {
 			f.Why = "It goes well only because " + granted + " sees it otherwise."
+		}
+		if !slices.Contains(ofMembership, id) {
+			v.unseen(c.Name, a.server.Address()+" could not answer", checkMembership, checkAttributes)
 		}
 		if told[id]++; told[id] == 1 {
 			v.add(f)
