@@ -38,7 +38,7 @@ func ParseFQAN(s string) (FQAN, error) {
 		case isCapability && state < afterCapability && f.Group != "" && isWord(capability):
 			f.Capability, state = dropNull(capability), afterCapability
 		case !isRole && !isCapability && state == inGroup && isWord(part):
-			f.Group += "/" + part
+			f.Group = s[:len(f.Group)+1+len(part)]
 		default:
 			return FQAN{}, fmt.Errorf("parsing FQAN %q: %q is not allowed there", s, part)
 		}

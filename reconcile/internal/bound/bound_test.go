@@ -2,6 +2,7 @@ package bound
 
 import (
 	"bytes"
+	"crypto/x509"
 	"encoding/asn1"
 	"strings"
 	"testing"
@@ -62,5 +63,16 @@ func TestDER(t *testing.T) {
 		if depth < n/5 {
 			t.Errorf("%d bytes are %d deep", n, depth)
 		}
+	}
+}
+
+// TestCertificate wants crypto/x509 to read what is made.
+func TestCertificate(t *testing.T) {
+	c, err := x509.ParseCertificate(Certificate(7, Name("a"), Name("a", "b"), Extension("\x2a\x03\x04", true, []byte("x"))))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.SerialNumber.Uint64() != 1<<32+7 || c.Issuer.CommonName != "a" || c.Subject.CommonName != "b" || len(c.Extensions) != 1 || !c.Extensions[0].Critical {
+		t.Errorf("it is %+v", c)
 	}
 }
