@@ -81,6 +81,7 @@ func (a *app) pass(ctx context.Context, p passFlags) error {
 	if err != nil {
 		return err
 	}
+	a.measure(cfg, want, engine, report)
 	err = a.finish(report, want, false)
 	if stopped == nil {
 		n := notifier{app: a, log: a.logger()}

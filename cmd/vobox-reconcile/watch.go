@@ -50,6 +50,8 @@ type resident struct {
 	last   *reconcile.Report // of the last pass
 	slow   int               // directories that are not watched, as told
 	told   map[string]told   // alerts, by id and subject
+	people notifier          // tells them
+	web    *web              // shows what there is, at watch.listen
 	worked []time.Time       // when the last passes did something because another program had
 }
 
@@ -67,9 +69,12 @@ func (a *app) watch(ctx context.Context, p passFlags) error {
 	}
 	a.config = path
 	r := &resident{app: a, flags: p, log: a.logger(), watcher: watch.New(), told: map[string]told{}}
+	r.people = notifier{app: a, log: r.log}
 	defer r.watcher.Close()
 	r.manager = newManager(r.log)
 	defer r.manager.close()
+	r.web = newWeb(a, r.log, r.manager)
+	defer r.web.close()
 	r.watcher.Beat = func() { r.manager.alive(idleBudget) }
 	r.watcher.Quiet, r.watcher.Poll, r.quiet = a.quiet, a.poll, a.quiet
 	ctx, release := r.listen(ctx)
@@ -165,6 +170,7 @@ func (r *resident) live(ctx context.Context) error {
 		}
 		r.manager.alive(idleBudget)
 		r.manager.say("STATUS=" + r.status(next))
+		r.showNext(next)
 		var err error
 		if wake, err = r.watcher.Wait(ctx, next); err != nil {
 			break
@@ -212,20 +218,26 @@ func (r *resident) round(ctx context.Context, wake watch.Wake) (next time.Time) 
 	r.renew = r.renew || slices.Contains(wake.Words, wordRenew)
 	r.reload(slices.Contains(wake.Words, wordReload))
 	r.schedule.Interval = r.cfg.Watch.Interval
+	r.web.listen(r.cfg.Watch.Listen)
 	report, err := r.onePass(ctx)
 	switch {
 	case ctx.Err() != nil && err != nil:
 		return time.Time{}
 	case errors.Is(err, reconcile.ErrLocked):
 		r.log.Warn().Err(err).Msg("the pass has to wait")
+		r.show(nil, err)
 		return r.schedule.Next(r.now(), r.now().Add(lockedAgain))
 	case err != nil:
 		r.log.Error().Err(err).Msg("the pass could not be made")
+		r.show(nil, err)
 		return r.schedule.Again(r.now())
 	}
 	r.last = report
+	report.Alerts = append(report.Alerts, r.web.alerts()...)
 	r.tell(report)
 	r.peace(wake, report)
+	r.show(report, nil)
+	r.notify(ctx, report)
 	return r.after(wake, report)
 }
 
@@ -299,6 +311,7 @@ func (r *resident) onePass(ctx context.Context) (*reconcile.Report, error) {
 	}
 	report, err := engine.Pass(ctx, r.want, opts)
 	if err == nil {
+		r.count(report)
 		r.renew = false
 	}
 	return report, err
