@@ -145,12 +145,15 @@ var (
 
 	aForecast = object(map[string]shape{
 		"givesSeconds": natural, "shortFrom": orNull(aMoment), "shortBy": aString, "renewableUntil": orNull(aMoment), "renewableBy": aString, "end": orNull(aMoment),
+		"remedy": aString, "where": aString,
 	})
 
+	aBreak = object(map[string]shape{"subject": text, "when": aMoment, "reason": text, "impact": text, "remedy?": text, "where?": text})
+
 	statusKeys = with(credentialKeys, map[string]shape{
-		"lifetimeSeconds?": natural, "renewBelowSeconds?": natural, "alertBelowSeconds?": natural, "endsWith?": text, "lastRenewal?": aMoment,
+		"lifetimeSeconds?": natural, "renewBelowSeconds?": natural, "lateBelowSeconds?": natural, "alertBelowSeconds?": natural, "endsWith?": text, "lastRenewal?": aMoment,
 		"nextRenewal?": aMoment, "forecast?": aForecast,
-		"ends?": list(object(map[string]shape{"what": text, "name": text, "when": aMoment, "secondsLeft": natural, "renewed": aBool})),
+		"ends?": list(object(map[string]shape{"what": text, "name": text, "when": aMoment, "secondsLeft": natural, "renewed": aBool, "counts": aBool})),
 	})
 
 	aStatus = object(map[string]shape{
@@ -158,8 +161,11 @@ var (
 		"envFiles":     list(object(map[string]shape{"path": text, "state": oneOf("ok", "due", "alert", "invalid"), "reason": aString})),
 		"services":     list(object(map[string]shape{"name": text, "state": oneOf("ok", "due", "alert", "unknown"), "reason": aString, "lastRestart?": orNull(aMoment)})),
 		"alerts":       list(anAlert),
-		"firstToBreak": orNull(object(map[string]shape{"subject": text, "when": aMoment, "reason": text, "impact": text})),
+		"firstToBreak": orNull(aBreak),
 		"time?":        aMoment, "nextLook?": orNull(aMoment), "steps?": list(aStep),
+		"rehearsal?": object(map[string]shape{"seen": aMoment, "unmended": list(aBreak), "later": orNull(aBreak), "renewed": list(object(map[string]shape{
+			"name": text, "state": oneOf("ok", "alert", "expired", "missing", "unknown"), "effectiveEnd": orNull(aMoment), "secondsLeft": natural, "reason": aString,
+		}))}),
 	})
 
 	anInspection = list(object(with(credentialKeys, map[string]shape{

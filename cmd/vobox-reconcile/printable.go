@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"unicode"
 
@@ -47,16 +48,37 @@ func printableAlerts(alerts []plan.Alert) []plan.Alert {
 
 // printableStatus is the status as it may be shown on a terminal.
 func printableStatus(d status.Doc) status.Doc {
-	credentials := make([]status.Credential, len(d.Credentials))
+	d.Credentials, d.EnvFiles, d.Services = slices.Clone(d.Credentials), slices.Clone(d.EnvFiles), slices.Clone(d.Services)
 	for i, c := range d.Credentials {
-		c.Path, c.Reason = printable(c.Path), printable(c.Reason)
-		credentials[i] = c
+		d.Credentials[i].Path, d.Credentials[i].Reason = printable(c.Path), printable(c.Reason)
 	}
-	d.Credentials, d.Alerts = credentials, printableAlerts(d.Alerts)
-	if d.FirstToBreak != nil {
-		first := *d.FirstToBreak
-		first.Reason = printable(first.Reason)
-		d.FirstToBreak = &first
+	for i, f := range d.EnvFiles {
+		d.EnvFiles[i].Path, d.EnvFiles[i].Reason = printable(f.Path), printable(f.Reason)
+	}
+	for i, s := range d.Services {
+		d.Services[i].Reason = printable(s.Reason)
+	}
+	d.Alerts, d.FirstToBreak = printableAlerts(d.Alerts), printableBreak(d.FirstToBreak)
+	if d.Rehearsal != nil {
+		r := *d.Rehearsal
+		r.Renewed, r.Unmended = slices.Clone(r.Renewed), slices.Clone(r.Unmended)
+		for i := range r.Renewed {
+			r.Renewed[i].Reason = printable(r.Renewed[i].Reason)
+		}
+		for i := range r.Unmended {
+			r.Unmended[i] = *printableBreak(&r.Unmended[i])
+		}
+		r.Later, d.Rehearsal = printableBreak(r.Later), &r
 	}
 	return d
+}
+
+func printableBreak(b *status.Break) *status.Break {
+	if b == nil {
+		return nil
+	}
+	out := *b
+	out.Subject, out.Reason, out.Impact = printable(b.Subject), printable(b.Reason), printable(b.Impact)
+	out.Remedy, out.Where = printable(b.Remedy), printable(b.Where)
+	return &out
 }

@@ -22,8 +22,13 @@ func TestNothingMovesTheCursor(t *testing.T) {
 	alert := plan.Alert{ID: "X", Severity: plan.Critical, Subject: evil, Message: evil, Remedy: evil, Where: "VO-Box"}
 	a.printReport(&reconcile.Report{Time: time.Unix(0, 0), Alerts: []plan.Alert{alert},
 		Outcomes: []reconcile.Outcome{{Step: step, Result: reconcile.Failed, Err: errors.New(evil)}}}, plan.Desired{}, false)
-	a.printStatus(status.Doc{Credentials: []status.Credential{{Name: "x", Path: evil, Reason: evil, State: "invalid"}}, Alerts: []plan.Alert{alert},
-		FirstToBreak: &status.Break{When: &time.Time{}, Reason: evil}}, plan.Desired{}, plan.Observed{})
+	br := status.Break{Subject: evil, When: &time.Time{}, Reason: evil, Impact: evil, Remedy: evil, Where: evil}
+	doc := status.Doc{Credentials: []status.Credential{{Name: "x", Path: evil, Reason: evil, State: "invalid"}}, Alerts: []plan.Alert{alert},
+		EnvFiles: []status.EnvFile{{Path: evil, State: "invalid", Reason: evil}}, Services: []status.Service{{Name: "y", State: "alert", Reason: evil}},
+		FirstToBreak: &br}
+	a.printStatus(a.text(plan.Desired{}), doc)
+	doc.Rehearsal = &status.Rehearsal{Renewed: []status.Renewed{{Name: "x", State: "expired", Reason: evil}}, Unmended: []status.Break{br}, Later: &br}
+	a.printStatus(a.text(plan.Desired{}), doc)
 	if got := out.String(); !strings.Contains(got, "all is well") || strings.ContainsAny(got, "\x1b\r\u202e") {
 		t.Errorf("printed %q", got)
 	}

@@ -1,59 +1,152 @@
 package main
 
 import (
+	"bytes"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/vobox-reconcile/vobox-reconcile/reconcile"
 	"github.com/vobox-reconcile/vobox-reconcile/reconcile/plan"
 	"github.com/vobox-reconcile/vobox-reconcile/reconcile/status"
 )
 
+type statusFlags struct {
+	at     string
+	watch  time.Duration // zero: once
+	nagios bool
+}
+
 func (a *app) statusCommand() *cobra.Command {
-	var at string
+	var s statusFlags
 	cmd := &cobra.Command{
 		Use:   "status",
 		Short: "Show what is left of every credential, and what comes next",
 		Long: `Show every credential, env file and service: what is left, what comes next, and
 what will break first. Nothing is touched.
 
+  vobox-reconcile status                  once
+  vobox-reconcile status --watch          and again every 5 seconds, in place; q
+                                          or ^C ends it
+  vobox-reconcile status --at 2026-12-24  a rehearsal: what would be then, with
+                                          and without passes until then, and
+                                          what renewals cannot mend
+  vobox-reconcile status --nagios         the line of a monitoring plugin
+
 The exit code is 1 if a credential has expired, is missing or cannot be used, or
-if an alert is critical.`,
-		Args: noArguments,
-		RunE: func(*cobra.Command, []string) error {
-			now, err := a.clock(at)
-			if err != nil {
-				return err
+if an alert is critical; with --at, if that were so without a pass. With
+--nagios it is 0 for OK, 1 for WARNING, 2 for CRITICAL, and 3 for UNKNOWN, which
+is what a configuration with faults gives.`,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if _, err := time.ParseDuration(firstOf(args...)); err == nil && cmd.Flags().Changed("watch") {
+				return usage("%q stands alone: write --watch=%s", args[0], args[0])
 			}
-			return a.status(now)
+			return noArguments(cmd, args)
+		},
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if s.nagios {
+				return a.nagios(cmd, s)
+			}
+			if cmd.Flags().Changed("watch") {
+				return a.watchStatus(cmd.Context(), s)
+			}
+			return a.status(s.at)
 		},
 	}
-	cmd.Flags().StringVar(&at, "at", "", "as if it were that `time`")
+	f := cmd.Flags()
+	f.StringVar(&s.at, "at", "", "as if it were that `time`: a rehearsal")
+	f.DurationVar(&s.watch, "watch", 0, "again every `interval`, in place on a terminal")
+	f.Lookup("watch").NoOptDefVal = "5s"
+	f.BoolVar(&s.nagios, "nagios", false, "one line for Nagios and its kin, and their exit codes")
 	return cmd
 }
 
-func (a *app) status(now func() time.Time) error {
+// A view is a box at one moment, and what it is wanted to be.
+type view struct {
+	doc  status.Doc
+	want plan.Desired
+	box  status.Box
+}
+
+// view looks at the box. At a time other than the present, it is the box as it is now, taken for what it would be then,
+// together with what passes until then would have made of it.
+func (a *app) view(at string) (view, error) {
+	clock, err := a.clock(at)
+	if err != nil {
+		return view{}, err
+	}
 	cfg, err := a.load()
 	if err != nil {
-		return err
+		return view{}, err
 	}
-	want := cfg.Desired()
-	engine, err := a.engine(cfg, want, now)
+	v := view{want: cfg.Desired()}
+	engine, err := a.engine(cfg, v.want, clock)
+	if err != nil {
+		return view{}, err
+	}
+	v.box = boxOf(engine, v.want, clock())
+	v.doc = v.box.Describe()
+	if at != "" {
+		if engine, err = a.engine(cfg, v.want, a.now); err != nil {
+			return view{}, err
+		}
+		v.doc.Rehearsal = boxOf(engine, v.want, a.now()).Rehearse(clock())
+	}
+	return v, nil
+}
+
+// boxOf looks at the box as of a time, which is the engine's.
+func boxOf(e *reconcile.Engine, want plan.Desired, now time.Time) status.Box {
+	have := e.Observe(want)
+	return status.Box{Want: want, Have: have, Plan: plan.Compute(want, have, now, plan.Options{}), Now: now,
+		Looks: status.LookAt(e.Trust, want, have, now)}
+}
+
+func (a *app) status(at string) error {
+	v, err := a.view(at)
 	if err != nil {
 		return err
 	}
-	at := now()
-	have := engine.Observe(want)
-	doc := status.Of(want, have, plan.Compute(want, have, at, plan.Options{}), at)
 	if a.output == "json" {
-		if err := a.printJSON(doc); err != nil {
+		if err := a.printJSON(v.doc); err != nil {
 			return err
 		}
 	} else {
-		a.printStatus(doc, want, have)
+		a.printStatus(a.text(v.want), v.doc)
 	}
-	if doc.Bad() {
+	if v.doc.Bad() {
 		return exit(exitFailed)
 	}
 	return nil
+}
+
+// nagios prints what monitoring plugins print. Whatever goes wrong is UNKNOWN, on standard output: nobody sees the other.
+func (a *app) nagios(cmd *cobra.Command, s statusFlags) error {
+	code, text := status.NagiosUnknown, ""
+	switch {
+	case cmd.Flags().Changed("watch"):
+		text = status.NagiosFailure("--nagios and --watch exclude each other")
+	case cmd.Flags().Changed("output"):
+		text = status.NagiosFailure("--nagios has a format of its own, and --output goes with status alone")
+	default:
+		v, err := a.view(s.at)
+		if err != nil {
+			text = status.NagiosFailure(err.Error())
+			break
+		}
+		code, text = v.doc.Nagios()
+	}
+	if _, err := a.stdout.Write([]byte(text)); err != nil {
+		return exit(status.NagiosUnknown)
+	}
+	return exit(code)
+}
+
+// frame is the status as text for people, so many columns wide.
+func (a *app) frame(v view, width int) []byte {
+	var b bytes.Buffer
+	w := a.text(v.want)
+	w.Writer, w.width = &b, width
+	a.printStatus(w, v.doc)
+	return b.Bytes()
 }

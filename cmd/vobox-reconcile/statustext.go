@@ -3,6 +3,8 @@ package main
 import (
 	"fmt"
 	"math"
+	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -11,92 +13,235 @@ import (
 )
 
 // printStatus shows each credential as a bar of what is left, then env files and services, then what breaks first.
-func (a *app) printStatus(d status.Doc, want plan.Desired, have plan.Observed) {
+func (a *app) printStatus(w *writer, d status.Doc) {
 	d = printableStatus(d)
-	w := a.text(want)
-	for _, c := range d.Credentials {
-		name, reason := c.Name, c.Reason
-		if c.Kind == "stored" {
-			name = "  stored"
-			if c.State == "ok" {
-				reason = ""
-			}
-		}
-		fmt.Fprintf(w, "%-20s %s %9s  %s\n", cut(name, 20), w.bar(c, wholeLife(c, want, have)), leftWords(c), w.state(c.State))
-		if reason != "" {
-			w.para(dim, 4, reason)
-		}
+	if d.Rehearsal != nil {
+		w.rehearsal(d)
+		return
 	}
-	for _, f := range d.EnvFiles {
-		room := 0
-		if w.width > 0 {
-			room = w.width - 12
-		}
-		fmt.Fprintf(w, "%s  %s\n", fit(w.tidy(f.Path), room), w.state(f.State))
-		if f.Reason != "" {
-			w.para("", 4, f.Reason)
-		}
-	}
-	for _, s := range d.Services {
-		fmt.Fprintf(w, "%-20s %s", cut(s.Name, 20), w.state(s.State))
-		if s.LastRestart != nil {
-			fmt.Fprintf(w, ", last restarted %s", plan.Clock(*s.LastRestart))
-		}
-		fmt.Fprintln(w)
-		if s.Reason != "" {
-			w.para("", 4, w.names.Replace(s.Reason))
-		}
-	}
+	w.table(append(w.credentialRows(d), w.otherRows(d)...), true)
 	for _, al := range d.Alerts {
 		w.alert(al)
 	}
-	if b := d.FirstToBreak; b != nil {
-		fmt.Fprintf(w, "first to break: %s, %s\n", w.paint(bold, b.Subject), when(*b.When, d.Time))
-		w.para("", 4, b.Reason+"; then: "+w.names.Replace(b.Impact))
-	}
+	w.firstToBreak(d.FirstToBreak, "first to break", d)
 	if d.NextLook != nil {
 		fmt.Fprintf(w, "%s\n", w.paint(dim, "next due "+when(*d.NextLook, d.Time)))
 	}
 }
 
+// firstToBreak says what ends first. What can be done about it is said when it is near, and no alert does.
+func (w *writer) firstToBreak(b *status.Break, title string, d status.Doc) {
+	if b == nil {
+		return
+	}
+	fmt.Fprintf(w, "%s: %s, %s\n", title, w.paint(bold, b.Subject), when(*b.When, d.Time))
+	w.para("", 4, b.Reason+"; then: "+w.names.Replace(b.Impact))
+	for _, al := range d.Alerts {
+		if al.Remedy == b.Remedy || al.Subject == b.Subject {
+			return
+		}
+	}
+	if b.When.Sub(d.Time) < remedyWithin {
+		w.remedy(plan.Alert{Remedy: b.Remedy, Where: b.Where})
+	}
+}
+
+// remedyWithin is how near something must be that the remedy stands below it.
+const remedyWithin = 10 * 24 * time.Hour
+
+// A row is a line of the table.
+type row struct {
+	name   string
+	bar    string // painted
+	left   string
+	state  string
+	next   forms
+	path   string   // instead of next: cut in the middle where it is too long
+	reason string
+	style  string // of the reason
+}
+
+// forms say what comes next in as many ways as there are widths, the longest first. Rows of one kind are put in one form.
+type forms struct {
+	kind  string
+	words []string
+}
+
+const (
+	barCells   = 12
+	leftWidth  = 7 // 121d23h, 239h59m
+	stateWidth = 7 // invalid, expired, missing, unknown
+	mostName   = 20
+	leastNext  = 14 // columns for what comes next without which there are no bars
+)
+
+// table prints rows in columns that fit. Names are cut rather than wrapped; of what comes next, the longest form that fits
+// everywhere is taken.
+func (w *writer) table(rows []row, head bool) {
+	names := len("NAME")
+	for _, r := range rows {
+		names = max(names, min(columns(r.name), mostName))
+	}
+	bars := barCells + 2
+	used := names + 2 + bars + 1 + leftWidth + 2 + stateWidth + 2
+	if w.width > 0 && used+leastNext > w.width {
+		used, bars = used-bars, 0
+	}
+	if head {
+		line := fmt.Sprintf("%-*s  %-*s  %-*s  %s", names, "NAME", bars+1+leftWidth, "LEFT", stateWidth, "STATE", "NEXT (UTC)")
+		fmt.Fprintln(w, w.paint(dim, w.clip(line)))
+	}
+	for _, r := range rows {
+		bar := r.bar
+		switch {
+		case bars == 0:
+			bar = ""
+		case bar == "":
+			bar = strings.Repeat(" ", bars)
+		}
+		fmt.Fprintf(w, "%s  %s %*s  %s", pad(cut(r.name, names), names), bar, leftWidth, r.left, w.state(r.state))
+		next := ""
+		switch {
+		case r.path != "" && w.width == 0:
+			next = r.path
+		case r.path != "" && w.width-used >= 12:
+			next = fit(r.path, w.width-used)
+		default:
+			next = r.next.fitting(rows, w.width-used, w.width == 0)
+		}
+		if next != "" {
+			next = strings.Repeat(" ", max(stateWidth-columns(r.state), 0)+2) + w.paint(dim, next)
+		}
+		fmt.Fprintln(w, next)
+		if r.reason != "" {
+			w.para(r.style, 4, r.reason)
+		}
+	}
+}
+
+// fitting is the longest form for which there is room in every row of the kind; empty: none fits.
+func (n forms) fitting(rows []row, room int, endless bool) string {
+	for i, words := range n.words {
+		fits := func(r row) bool {
+			return r.next.kind != n.kind || i < len(r.next.words) && columns(r.next.words[i]) <= room
+		}
+		if endless || !slices.ContainsFunc(rows, func(r row) bool { return !fits(r) }) {
+			return words
+		}
+	}
+	return ""
+}
+
+// clip cuts a line without colours to the columns there are.
+func (w *writer) clip(s string) string {
+	if w.width > 0 {
+		s = cut(s, w.width)
+	}
+	return strings.TrimRight(s, " ")
+}
+
+func pad(s string, n int) string { return s + strings.Repeat(" ", max(n-columns(s), 0)) }
+
 // cut shortens a name.
 func cut(s string, room int) string {
 	if r := []rune(s); len(r) > room {
-		return string(r[:room-1]) + "…"
+		return string(r[:max(room-1, 0)]) + "…"
 	}
 	return s
 }
 
-// wholeLife is what a full bar stands for.
-func wholeLife(d status.Credential, want plan.Desired, have plan.Observed) time.Duration {
-	for _, c := range want.Credentials {
-		if c.Name == d.Name {
-			return c.Lifetime
+func (w *writer) credentialRows(d status.Doc) []row {
+	var rows []row
+	for _, c := range d.Credentials {
+		r := row{name: c.Name, bar: w.bar(c.State, c.EffectiveSecondsLeft, c.LifetimeSeconds), left: leftWords(c), state: c.State}
+		if c.State != "ok" {
+			r.reason = c.Reason
 		}
-		if st := have.Credentials[c.Name]; d.Kind == "stored" && strings.HasPrefix(d.Name, c.Name+"@") && st.Grant != nil {
-			return max(3000*time.Hour, st.Grant.StoredEnd.Sub(st.Grant.Time))
+		switch {
+		case c.Kind == "stored":
+			r.name, r.next = "  stored", storeNext(c, d.Time)
+			if c.State == "unknown" {
+				r.style = dim
+			}
+		case c.NextRenewal == nil:
+			r.next = forms{"other", []string{"another program renews it", "not by this program"}}
+		case !c.NextRenewal.After(d.Time):
+			r.next = forms{"now", []string{"renew in the next pass", "renew now"}}
+		default:
+			r.next = moments("renew", *c.NextRenewal, d.Time)
 		}
+		rows = append(rows, r)
 	}
-	return 0
+	return rows
 }
 
-const barWidth = 20
+// storeNext is by when somebody has to store a credential anew: it gives no full lifetime from then on.
+func storeNext(c status.Credential, now time.Time) forms {
+	if c.EffectiveEnd == nil {
+		return forms{}
+	}
+	by := c.EffectiveEnd.Add(-time.Duration(c.RenewBelowSeconds) * time.Second)
+	if !by.After(now) {
+		return forms{"store now", []string{"store it anew now", "store anew"}}
+	}
+	day, in := by.UTC().Format(time.DateOnly), "in "+plan.Span(by.Sub(now))
+	return forms{"store", []string{"store anew before " + day + ", " + in, "store anew before " + day, "store anew " + in, "store " + in}}
+}
 
-// bar shows what is left of a whole, to the nearest twentieth; what is not over has at least one.
-func (w *writer) bar(c status.Credential, whole time.Duration) string {
+func (w *writer) otherRows(d status.Doc) []row {
+	var rows []row
+	for _, f := range d.EnvFiles {
+		rows = append(rows, row{name: filepath.Base(f.Path), state: f.State, path: w.tidy(f.Path), reason: f.Reason})
+	}
+	for _, s := range d.Services {
+		r := row{name: s.Name, state: s.State, reason: w.names.Replace(s.Reason)}
+		switch step := stepFor(d, s.Name); {
+		case step != nil && step.When.After(d.Time):
+			r.next = moments("restart", *step.When, d.Time)
+		case step != nil:
+			r.next = forms{"now", []string{"restart in the next pass", "restart now"}}
+		case s.LastRestart != nil:
+			t := s.LastRestart.UTC()
+			r.next = forms{"restarted", []string{"restarted " + plan.Clock(t), "restarted " + t.Format("2006-01-02 15:04"), "restarted " + t.Format(time.DateOnly)}}
+		}
+		rows = append(rows, r)
+	}
+	return rows
+}
+
+// stepFor is the restart of a service that is coming.
+func stepFor(d status.Doc, service string) *status.Step {
+	for i, s := range d.Steps {
+		if s.Kind == "service" && s.Target == service {
+			return &d.Steps[i]
+		}
+	}
+	return nil
+}
+
+// moments are forms of what happens when.
+func moments(what string, t, now time.Time) forms {
+	in := ", in " + plan.Span(t.Sub(now))
+	t = t.UTC()
+	return forms{what, []string{what + " " + plan.Clock(t) + in, what + " " + t.Format("2006-01-02 15:04") + in,
+		what + " " + t.Format("01-02 15:04") + in, what + strings.TrimPrefix(in, ",")}}
+}
+
+// bar shows what is left of a whole, to the nearest cell; what is not over has at least one.
+func (w *writer) bar(state string, left, whole int64) string {
 	n := 0
 	if whole > 0 {
-		n = int(math.Round(float64(c.EffectiveSecondsLeft) / whole.Seconds() * barWidth))
+		n = int(math.Round(float64(left) / float64(whole) * barCells))
 	}
-	n = min(max(n, 0), barWidth)
-	if n == 0 && c.EffectiveSecondsLeft > 0 {
+	n = min(max(n, 0), barCells)
+	if n == 0 && left > 0 {
 		n = 1
 	}
-	style := map[string]string{"ok": green, "due": yellow}[c.State]
+	style := map[string]string{"ok": green, "due": yellow}[state]
 	if style == "" {
 		style = red
 	}
-	return "[" + w.paint(style, strings.Repeat("#", n)) + strings.Repeat(".", barWidth-n) + "]"
+	return "[" + w.paint(style, strings.Repeat("#", n)) + strings.Repeat(".", barCells-n) + "]"
 }
 
 func leftWords(c status.Credential) string {

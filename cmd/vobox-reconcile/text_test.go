@@ -3,10 +3,8 @@ package main
 import (
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/vobox-reconcile/vobox-reconcile/reconcile/plan"
-	"github.com/vobox-reconcile/vobox-reconcile/reconcile/status"
 )
 
 func TestFit(t *testing.T) {
@@ -77,17 +75,5 @@ func TestShortNames(t *testing.T) {
 	r := shortNames([]plan.EnvFile{{Path: "/a/CE.env"}, {Path: "/a/ml.env"}, {Path: "/b/CE.env"}})
 	if got, want := r.Replace("/a/CE.env changes, /a/ml.env changes"), "/a/CE.env changes, ml.env changes"; got != want {
 		t.Errorf("got %q, want %q", got, want)
-	}
-}
-
-func TestBar(t *testing.T) {
-	w := &writer{}
-	for left, want := range map[time.Duration]int{
-		48 * time.Hour: 20, 47*time.Hour + 59*time.Minute: 20, 46*time.Hour + 49*time.Minute: 20, 46*time.Hour + 47*time.Minute: 19,
-		24 * time.Hour: 10, time.Second: 1, 0: 0, 60 * time.Hour: 20,
-	} {
-		if got := strings.Count(w.bar(status.Credential{EffectiveSecondsLeft: int64(left / time.Second)}, 48*time.Hour), "#"); got != want {
-			t.Errorf("%v of 48h: %d of 20, want %d", left, got, want)
-		}
 	}
 }

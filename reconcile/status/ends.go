@@ -1,10 +1,10 @@
 package status
 
 import (
+	"cmp"
 	"slices"
 	"time"
 
-	"github.com/vobox-reconcile/vobox-reconcile/reconcile/credfile"
 	"github.com/vobox-reconcile/vobox-reconcile/reconcile/plan"
 )
 
@@ -27,53 +27,53 @@ type End struct {
 	When        *time.Time `json:"when"`
 	SecondsLeft int64      `json:"secondsLeft"`
 	Renewed     bool       `json:"renewed"` // a renewal gets a new one
+	Counts      bool       `json:"counts"`  // the effective end is the first of those that count; the others are needed for a renewal
 }
 
-// A Look is what a closer look at a proxy file has found.
-type Look struct {
-	Ends     []End
-	Findings []credfile.Finding
-}
-
-// endsOf lists what a credential hangs on, the first to end first: what the closer look found, or else what the plan knows.
+// endsOf lists what a credential hangs on, the first to end first: what the closer look has found, or else what the plan
+// knows of the file, and what its renewal hangs on.
 func (b Box) endsOf(c plan.Credential, st plan.CredentialState) []End {
 	ends := slices.Clone(b.Looks[c.Name].Ends)
-	add := func(what, name string, when time.Time, renewed bool) {
-		if when.IsZero() || slices.ContainsFunc(ends, func(e End) bool { return e.What == what }) {
-			return
+	add := func(what, name string, when time.Time, renewed, counts bool) {
+		if !when.IsZero() {
+			ends = append(ends, End{What: what, Name: name, When: Moment(when), Renewed: renewed, Counts: counts})
 		}
-		ends = append(ends, End{What: what, Name: name, When: Moment(when), Renewed: renewed})
 	}
-	cert := WhatUserCert
+	cert, certName := WhatUserCert, "the user certificate "+cmp.Or(st.Identity, c.Identity)
 	if c.Kind == plan.Machine {
-		cert = WhatHostCert
+		cert, certName = WhatHostCert, "the host certificate "+st.Identity
 	}
 	if len(ends) == 0 && st.Exists {
-		proxyEnd := st.NotAfter
-		if st.UserCertEnd.Equal(proxyEnd) {
-			proxyEnd = time.Time{}
+		if !st.NotAfter.Equal(st.UserCertEnd) {
+			add(WhatProxy, "the proxy", st.NotAfter, true, true)
 		}
-		add(WhatProxy, "the proxy", proxyEnd, true)
-		add(WhatAC, "the attribute certificate", st.ACNotAfter, true)
+		add(WhatAC, "the attribute certificate", st.ACNotAfter, true, true)
+		add(cert, certName, st.UserCertEnd, false, true)
 		known := []time.Time{st.NotAfter, st.ACNotAfter, st.UserCertEnd}
-		if !slices.ContainsFunc(known, st.EffectiveEnd.Equal) { // neither proxy nor attributes: what verified them
-			add(WhatSigner, st.EndsWith, st.EffectiveEnd, false)
+		if !slices.ContainsFunc(known, st.EffectiveEnd.Equal) { // none of these: what verified them
+			add(WhatSigner, st.EndsWith, st.EffectiveEnd, false, true)
 		}
 	}
-	if src := c.Source.Certificate; src != nil {
-		name := "the certificate " + src.Cert
-		if cert == WhatHostCert {
-			name = "the host certificate " + src.Cert
-		}
-		add(cert, name, st.Source.NotAfter, false)
+	has := func(what string, when time.Time) bool {
+		return slices.ContainsFunc(ends, func(e End) bool { return e.What == what && e.When.Sub(when).Abs() <= time.Minute })
 	}
-	add(cert, userCert(c, st), st.UserCertEnd, false)
+	if src := c.Source.Certificate; src != nil && !has(cert, st.Source.NotAfter) {
+		add(cert, sourceName(c), st.Source.NotAfter, false, false)
+	}
 	if g := grantOf(c, st); g != nil && c.Source.MyProxy != nil {
-		add(WhatStored, "the credential stored on "+c.Source.MyProxy.Server, g.StoredEnd, false)
+		add(WhatStored, "the credential stored on "+c.Source.MyProxy.Server, g.StoredEnd, false, false)
 	}
 	for i := range ends {
-		ends[i].SecondsLeft = secondsLeft(timeOf(ends[i].When), b.Now)
+		ends[i].SecondsLeft = secondsLeft(*ends[i].When, b.Now)
 	}
-	slices.SortStableFunc(ends, func(x, y End) int { return timeOf(x.When).Compare(timeOf(y.When)) })
+	slices.SortStableFunc(ends, func(x, y End) int { return x.When.Compare(*y.When) })
 	return ends
+}
+
+// sourceName is what a certificate on the box is called.
+func sourceName(c plan.Credential) string {
+	if c.Kind == plan.Machine {
+		return "the host certificate " + c.Source.Certificate.Cert
+	}
+	return "the certificate " + c.Source.Certificate.Cert
 }

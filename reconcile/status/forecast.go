@@ -1,6 +1,7 @@
 package status
 
 import (
+	"cmp"
 	"time"
 
 	"github.com/vobox-reconcile/vobox-reconcile/reconcile/plan"
@@ -19,40 +20,41 @@ type Forecast struct {
 	RenewableBy    string     `json:"renewableBy"` // what is missing from then on
 	// End is when the last credential that renewals can give ends.
 	End *time.Time `json:"end"`
+	// Remedy is what to do about what comes first, Where at which prompt; empty: nothing is to do.
+	Remedy string `json:"remedy"`
+	Where  string `json:"where"`
 }
 
 // A limit is a moment after which something is not there any more; zero: not known.
 type limit struct {
-	at   time.Time
-	what string // for people
+	at            time.Time
+	what          string // for people
+	remedy, where string // what to do about it, and at which prompt
 }
 
 // and returns the earlier of two.
-func (l limit) and(at time.Time, what string) limit {
-	if at.IsZero() || !l.at.IsZero() && !at.Before(l.at) {
+func (l limit) and(o limit) limit {
+	if o.at.IsZero() || !l.at.IsZero() && !o.at.Before(l.at) {
 		return l
 	}
-	return limit{at, what}
+	return o
 }
 
 // A course is how a credential goes on if it is renewed whenever that is due.
 type course struct {
-	cred      plan.Credential
-	st        plan.CredentialState
-	now       time.Time
-	next      time.Time     // the first renewal; zero: there will be none
-	life      time.Duration // of a new credential, unless bound is nearer
-	threshold time.Duration // left when the next renewal is due
-	bound     limit         // no credential outlives it, so no renewal helps from then on
-	gate      limit         // nothing is renewed from then on
-	short     string        // why life is less than asked; empty: it is not
+	cred   plan.Credential
+	st     plan.CredentialState
+	now    time.Time
+	next   time.Time     // the first renewal; zero: there will be none
+	life   time.Duration // of a new credential, unless bound is nearer
+	period time.Duration // from one renewal to the next
+	bound  limit         // no credential outlives it, so no renewal helps from then on
+	gate   limit         // nothing is renewed from then on
+	short  string        // why life is less than asked; empty: it is not
 }
 
-// period is how long it is from one renewal to the next.
-func (c course) period() time.Duration { return max(c.life-c.threshold, time.Second) }
-
 // stop is when renewals end, and why.
-func (c course) stop() limit { return c.gate.and(c.bound.at, c.bound.what) }
+func (c course) stop() limit { return c.gate.and(c.bound) }
 
 // endAt returns the effective end of what is in place at a time, the current one if it has not been renewed by then; zero:
 // nothing that could be used.
@@ -68,7 +70,7 @@ func (c course) endAt(t time.Time) time.Time {
 	if !stop.IsZero() && stop.Before(t) {
 		t = stop.Add(-1)
 	}
-	renewed := c.next.Add(t.Sub(c.next) / c.period() * c.period()).Add(c.life)
+	renewed := c.next.Add(t.Sub(c.next) / c.period * c.period).Add(c.life)
 	if !c.bound.at.IsZero() && c.bound.at.Before(renewed) {
 		renewed = c.bound.at
 	}
@@ -91,7 +93,7 @@ func (c course) forecast() *Forecast {
 		f.ShortFrom, f.ShortBy = Moment(short), c.bound.what
 	}
 	if stop := c.stop(); !stop.at.IsZero() {
-		f.RenewableUntil, f.RenewableBy = Moment(stop.at), stop.what
+		f.RenewableUntil, f.RenewableBy, f.Remedy, f.Where = Moment(stop.at), stop.what, stop.remedy, stop.where
 		if end := c.endAt(stop.at); end.IsZero() {
 			f.End = Moment(c.now)
 		} else {
@@ -104,52 +106,74 @@ func (c course) forecast() *Forecast {
 // courseOf is the course of one credential.
 func (b Box) courseOf(c plan.Credential) course {
 	st := b.Have.Credentials[c.Name]
-	out := course{cred: c, st: st, now: b.Now, next: b.nextRenewal(c), life: c.Lifetime, threshold: c.RenewBelow}
+	out := course{cred: c, st: st, now: b.Now, next: b.nextRenewal(c), life: c.Lifetime}
 	b.bounds(&out)
+	taken := plan.Grant{Source: c.Source.String(), Time: b.Now, Taken: true, Asked: c.Lifetime, Granted: c.Lifetime}
 	if g := grantOf(c, st); g != nil && g.Asked == c.Lifetime && g.Granted < c.Lifetime-plan.Slack(c.Lifetime) {
 		capped(&out, g)
 	}
+	if out.short != "" {
+		taken.Proxy, taken.AC, taken.Granted = st.Grant.Proxy, st.Grant.AC, st.Grant.Granted
+		out.life = taken.Granted
+	}
+	// What the plan says of a credential that has just been renewed.
+	fresh := plan.CredentialState{Path: st.Path, Exists: true, EffectiveEnd: b.Now.Add(out.life), Grant: &taken, Rhythm: st.Rhythm}
+	alone := Box{Want: b.Want, Have: plan.Observed{Credentials: map[string]plan.CredentialState{c.Name: fresh}}, Now: b.Now}
+	out.period = max(alone.nextRenewal(c).Sub(b.Now), time.Second)
 	return out
 }
 
 // bounds finds what no new credential outlives, and what no renewal does without.
 func (b Box) bounds(out *course) {
 	c, st := out.cred, out.st
-	if src := c.Source.Certificate; src != nil {
-		what := "the certificate " + src.Cert
+	if c.Source.Certificate != nil {
+		l := limit{at: st.Source.NotAfter, what: sourceName(c), remedy: "get a new certificate from your CA and install it as " + st.Source.Path, where: "VO-Box"}
 		if c.Kind == plan.Machine {
-			what = "the host certificate " + src.Cert
+			l.remedy, l.where = "ask your CA for a new host certificate and install it as "+st.Source.Path, "site admin"
 		}
-		out.bound = out.bound.and(st.Source.NotAfter, what)
+		out.bound = out.bound.and(l)
 		if st.Source.Fault != "" {
-			out.gate = out.gate.and(b.Now, st.Source.Fault)
+			l.at, l.what = b.Now, st.Source.Fault
+			out.gate = out.gate.and(l)
 		}
 	}
 	for _, e := range b.Looks[c.Name].Ends {
-		if e.What == WhatSigner || e.What == WhatCA {
-			out.bound = out.bound.and(timeOf(e.When), e.Name)
+		switch e.What {
+		case WhatSigner:
+			out.bound = out.bound.and(limit{*e.When, e.Name, "ask the VO manager of " + c.VO + " when the VOMS server gets its new certificate", "VO manager"})
+		case WhatCA:
+			out.bound = out.bound.and(limit{*e.When, e.Name, "install or update the CA package (ca-policy-egi-core)", "site admin"})
 		}
 	}
-	mp := c.Source.MyProxy
-	if mp == nil {
-		return
+	if mp := c.Source.MyProxy; mp != nil {
+		b.storedBounds(out, *mp)
 	}
+}
+
+// storedBounds are those of a credential from a MyProxy server.
+func (b Box) storedBounds(out *course, mp plan.MyProxy) {
+	c, st := out.cred, out.st
+	store := plan.StoreCommand(mp, c.Lifetime)
+	cert := limit{st.UserCertEnd, "the user certificate " + cmp.Or(st.Identity, c.Identity), "get a new certificate from your CA, then " + store, "LCG-UI"}
 	if g := grantOf(c, st); g != nil {
-		if !st.UserCertEnd.IsZero() && st.UserCertEnd.Sub(g.StoredEnd).Abs() <= time.Minute {
-			out.bound = out.bound.and(st.UserCertEnd, userCert(c, st))
+		stored := limit{g.StoredEnd, "the credential stored on " + mp.Server, store, "LCG-UI"}
+		if !cert.at.IsZero() && cert.at.Sub(stored.at).Abs() <= time.Minute {
+			stored = cert // it was stored for as long as the certificate lasts
 		}
-		out.bound = out.bound.and(g.StoredEnd, "the credential stored on "+mp.Server)
+		out.bound = out.bound.and(stored)
 	}
-	out.bound = out.bound.and(st.UserCertEnd, userCert(c, st))
+	out.bound = out.bound.and(cert)
 	if mp.PassphraseFile != "" {
 		return
 	}
 	for _, m := range b.Want.Credentials {
-		if m.Kind == plan.Machine && !m.Observe {
-			machine := b.courseOf(m)
-			if stop := machine.stop(); !stop.at.IsZero() {
-				out.gate = out.gate.and(laterOf(machine.endAt(stop.at), b.Now), stop.what)
-			}
+		if m.Kind != plan.Machine || m.Observe {
+			continue
+		}
+		machine := b.courseOf(m)
+		if gate := machine.stop(); !gate.at.IsZero() {
+			gate.at = laterOf(machine.endAt(gate.at), b.Now)
+			out.gate = out.gate.and(gate)
 		}
 	}
 }
@@ -157,9 +181,12 @@ func (b Box) bounds(out *course) {
 // capped takes in that the servers give less than is asked, whatever it is asked for.
 func capped(out *course, g *plan.Grant) {
 	for _, share := range []plan.Share{g.Proxy, g.AC} {
-		switch share.Limit {
+		switch mp := out.cred.Source.MyProxy; share.Limit {
 		case plan.LimitStored:
-			out.short = "stored with -t " + plan.Span(share.Granted.Round(time.Minute)) + " on " + out.cred.Source.MyProxy.Server
+			out.short = "the credential was stored with -t " + plan.Span(share.Granted.Round(time.Minute))
+			if mp != nil {
+				out.short = "the credential on " + mp.Server + " was stored with -t " + plan.Span(share.Granted.Round(time.Minute))
+			}
 		case plan.LimitAC:
 			out.short = "the VOMS server " + g.ACServer + " gives no more"
 		case plan.LimitSigner:
@@ -167,14 +194,9 @@ func capped(out *course, g *plan.Grant) {
 			if out.st.EndsWith != "" && out.st.EffectiveEnd.Sub(g.Time.Add(g.Granted)).Abs() <= time.Minute {
 				what = out.st.EndsWith
 			}
-			out.bound = out.bound.and(g.Time.Add(g.Granted), what)
+			out.bound = out.bound.and(limit{g.Time.Add(g.Granted), what,
+				"ask the VO manager of " + out.cred.VO + " when the VOMS server gets its new certificate", "VO manager"})
 		}
-	}
-	if out.short != "" {
-		out.life = g.Granted
-		taken := *g
-		taken.Taken = true
-		out.threshold = plan.Threshold(out.cred, &taken)
 	}
 }
 
@@ -200,23 +222,9 @@ func (b Box) nextRenewal(c plan.Credential) time.Time {
 	return plan.Compute(alone, b.Have, b.Now, plan.Options{}).NextLook
 }
 
-func userCert(c plan.Credential, st plan.CredentialState) string {
-	if st.Identity == "" {
-		return "the user certificate " + c.Identity
-	}
-	return "the user certificate " + st.Identity
-}
-
 func laterOf(a, b time.Time) time.Time {
 	if a.Before(b) {
 		return b
 	}
 	return a
-}
-
-func timeOf(t *time.Time) time.Time {
-	if t == nil {
-		return time.Time{}
-	}
-	return *t
 }

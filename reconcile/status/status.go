@@ -36,7 +36,8 @@ type Credential struct {
 	// What follows is known of what the configuration looks after; inspect does not print it.
 
 	LifetimeSeconds   int64      `json:"lifetimeSeconds,omitempty"`   // of a new one: what a full bar stands for
-	RenewBelowSeconds int64      `json:"renewBelowSeconds,omitempty"` // renewed when less is left, short grants considered
+	RenewBelowSeconds int64      `json:"renewBelowSeconds,omitempty"` // renewed when less is left, short grants considered; a stored one: with less left it gives no full lifetime
+	LateBelowSeconds  int64      `json:"lateBelowSeconds,omitempty"`  // with less left, a renewal must have failed, or nobody makes any
 	AlertBelowSeconds int64      `json:"alertBelowSeconds,omitempty"`
 	EndsWith          string     `json:"endsWith,omitempty"`    // what ends at EffectiveEnd, for people
 	LastRenewal       *time.Time `json:"lastRenewal,omitempty"` // when it was last renewed by this program
@@ -76,14 +77,6 @@ type Service struct {
 	LastRestart *time.Time `json:"lastRestart"`
 }
 
-// A Break is the first thing that will end without more being done, and what stops working then.
-type Break struct {
-	Subject string     `json:"subject"`
-	When    *time.Time `json:"when"`
-	Reason  string     `json:"reason"`
-	Impact  string     `json:"impact"`
-}
-
 // A Doc is the status of a box: what `status -o json` prints.
 type Doc struct {
 	Credentials  []Credential `json:"credentials"`
@@ -93,7 +86,8 @@ type Doc struct {
 	FirstToBreak *Break       `json:"firstToBreak"`
 	Time         time.Time    `json:"time"`
 	NextLook     *time.Time   `json:"nextLook"`
-	Steps        []Step       `json:"steps"` // in the order of time
+	Steps        []Step       `json:"steps"`               // in the order of time
+	Rehearsal    *Rehearsal   `json:"rehearsal,omitempty"` // if it is not of the present
 }
 
 // A Step is something that this program is going to do.
@@ -144,10 +138,8 @@ func Of(want plan.Desired, have plan.Observed, p plan.Plan, now time.Time) Doc {
 // Describe is Of, with what a closer look has found.
 func (b Box) Describe() Doc {
 	d := Doc{Credentials: []Credential{}, EnvFiles: []EnvFile{}, Services: []Service{},
-		Alerts: b.Plan.Alerts, Time: Seconds(b.Now), NextLook: Moment(b.Plan.NextLook), Steps: []Step{}}
-	if d.Alerts == nil {
-		d.Alerts = []plan.Alert{}
-	}
+		Time: Seconds(b.Now), NextLook: Moment(b.Plan.NextLook), Steps: []Step{}}
+	d.Alerts = append(append([]plan.Alert{}, b.Plan.Alerts...), b.fileAlerts()...)
 	for _, c := range b.Want.Credentials {
 		st := b.Have.Credentials[c.Name]
 		d.Credentials = append(d.Credentials, b.credential(c, st))
@@ -161,7 +153,7 @@ func (b Box) Describe() Doc {
 	for _, s := range b.Want.Services {
 		d.Services = append(d.Services, serviceOf(s, b.Have.Services[s.Name], b.Plan))
 	}
-	d.FirstToBreak = firstToBreak(b.Want, b.Have, d, b.Now)
+	d.FirstToBreak = b.firstToBreak()
 	if slices.ContainsFunc(b.Plan.Steps, func(s plan.Step) bool { return s.NotBefore.IsZero() }) {
 		d.NextLook = Moment(b.Now) // status carries nothing out: what is due stays due
 	}
@@ -198,13 +190,17 @@ func (b Box) steps() []Step {
 // credential is credentialOf, with what comes of it in time.
 func (b Box) credential(c plan.Credential, st plan.CredentialState) Credential {
 	d := credentialOf(c, st, b.Now)
+	if why := b.refusal(c, st); why != "" && (d.State == "ok" || d.State == "due") {
+		d.State, d.Reason = "alert", why
+	}
 	d.LifetimeSeconds, d.AlertBelowSeconds = int64(c.Lifetime/time.Second), int64(c.AlertBelow/time.Second)
 	d.EndsWith, d.Ends = st.EndsWith, b.endsOf(c, st)
 	if g := grantOf(c, st); g != nil && g.Taken {
 		d.LastRenewal = Moment(g.Time)
 	}
 	if !c.Observe {
-		d.RenewBelowSeconds = int64(plan.Threshold(c, st.Grant) / time.Second)
+		below, _ := plan.RenewedBelow(c, st, b.Now)
+		d.RenewBelowSeconds, d.LateBelowSeconds = int64(below/time.Second), int64(b.lateBelow(c, st)/time.Second)
 		d.NextRenewal, d.Forecast = Moment(b.nextRenewal(c)), b.courseOf(c).forecast()
 	}
 	return d
@@ -249,7 +245,7 @@ func storedOf(c plan.Credential, st plan.CredentialState, now time.Time) Credent
 	end := g.StoredEnd
 	d.SetTimes(end, time.Time{}, end, now)
 	d.Reason = "as seen on " + plan.Clock(g.Time)
-	d.AlertBelowSeconds = int64(mp.AlertBelow / time.Second)
+	d.AlertBelowSeconds, d.RenewBelowSeconds = int64(mp.AlertBelow/time.Second), int64(c.Lifetime/time.Second)
 	// Nobody tells for how long it was stored: the manual has people say 3000 hours.
 	d.LifetimeSeconds = int64(max(3000*time.Hour, end.Sub(g.Time)) / time.Second)
 	switch left := end.Sub(now); {
@@ -296,76 +292,6 @@ func serviceOf(s plan.Service, st plan.ServiceState, p plan.Plan) Service {
 		d.State, d.Reason = "alert", st.Pending+", and the restart is held back: see the alerts"
 	}
 	return d
-}
-
-// firstToBreak finds what ends first without more being done, and what stops working then. A credential that renews itself
-// counts with what limits its renewal: the stored credential, the host certificate, the user certificate.
-func firstToBreak(want plan.Desired, have plan.Observed, d Doc, now time.Time) *Break {
-	var first *Break
-	var when time.Time
-	consider := func(t time.Time, subject, reason, impact string) {
-		if t.IsZero() || (first != nil && !t.Before(when)) {
-			return
-		}
-		when, first = t, &Break{Subject: subject, When: Moment(t), Reason: reason, Impact: impact}
-	}
-	for _, c := range want.Credentials {
-		st := have.Credentials[c.Name]
-		impact := impactOf(c, want)
-		if !st.Usable(now) {
-			consider(now, c.Name, condition(st), impact)
-			continue
-		}
-		if due, _ := plan.Due(c, st, now); due || c.Observe {
-			reason := st.EndsWith + " ends, unless it is renewed"
-			if c.Observe {
-				reason = st.EndsWith + " ends; another program renews it"
-			}
-			consider(st.EffectiveEnd, c.Name, reason, impact)
-		}
-		if g := st.Grant; g != nil && !g.StoredEnd.IsZero() {
-			consider(g.StoredEnd, c.Name, "the credential stored on the MyProxy server ends", impact)
-		}
-		consider(st.UserCertEnd, c.Name, "the certificate "+st.Identity+" ends", impact)
-	}
-	return first
-}
-
-func condition(st plan.CredentialState) string {
-	switch {
-	case !st.Exists:
-		return "there is no file"
-	case st.Fault != "":
-		return st.Fault
-	}
-	return st.EndsWith + " expired on " + plan.Clock(st.EffectiveEnd)
-}
-
-// impactOf says who is hit when a credential ends.
-func impactOf(c plan.Credential, want plan.Desired) string {
-	if c.Kind == plan.Machine {
-		var names []string
-		for _, o := range want.Credentials {
-			if o.Source.MyProxy != nil {
-				names = append(names, o.Name)
-			}
-		}
-		return "no renewal of " + strings.Join(names, ", ")
-	}
-	var users []string
-	for _, f := range want.EnvFiles {
-		for _, v := range f.Set {
-			for _, p := range v.Value {
-				if p.Proxy == c.Name {
-					users = append(users, f.Path)
-				}
-			}
-		}
-	}
-	if len(users) == 0 {
-		return "whoever uses proxy " + c.Name
-	}
-	return "job submission with " + strings.Join(users, ", ")
 }
 
 // Seconds cuts a moment to whole seconds, in UTC, as certificates have them.

@@ -1,0 +1,70 @@
+package main
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/vobox-reconcile/vobox-reconcile/reconcile/plan"
+	"github.com/vobox-reconcile/vobox-reconcile/reconcile/status"
+)
+
+// rehearsal shows a time to come twice: as it would be without any pass until then, and with all of them; and then what
+// the passes cannot mend.
+func (w *writer) rehearsal(d status.Doc) {
+	r := d.Rehearsal
+	w.para(bold, 0, rehearsalWords(d.Time, r.Seen))
+	fmt.Fprintf(w, "\n%s\n", w.paint(bold, "Without a pass until then:"))
+	rows := append(w.credentialRows(d), w.otherRows(d)...)
+	for i := range rows {
+		rows[i].next = forms{}
+	}
+	w.table(rows, false)
+	fmt.Fprintf(w, "\n%s\n", w.paint(bold, "With passes until then, and servers that answer:"))
+	w.table(w.renewedRows(d), false)
+	if len(r.Unmended) == 0 {
+		fmt.Fprintf(w, "%s\n", w.paint(green, "renewals mend all of it; nothing else has to be done until then"))
+	} else {
+		fmt.Fprintf(w, "\n%s\n", w.paint(bold, "What renewals do not mend:"))
+	}
+	for _, b := range r.Unmended {
+		w.unmended(b, r.Seen)
+	}
+	w.firstToBreak(r.Later, "first to break after that", status.Doc{Time: r.Seen})
+}
+
+// rehearsalWords say what is shown.
+func rehearsalWords(t, seen time.Time) string {
+	return fmt.Sprintf("A rehearsal for %s, %s from now: the box as it is now, at that time. Nothing is touched.", plan.Clock(t), plan.Span(t.Sub(seen)))
+}
+
+func (w *writer) renewedRows(d status.Doc) []row {
+	var rows []row
+	for _, c := range d.Rehearsal.Renewed {
+		r := row{name: c.Name, state: c.State, reason: c.Reason, left: "-"}
+		whole := int64(0)
+		for _, k := range d.Credentials {
+			if k.Name == c.Name {
+				whole = k.LifetimeSeconds
+			}
+		}
+		if c.EffectiveEnd != nil {
+			r.left = plan.Span(time.Duration(c.SecondsLeft) * time.Second)
+		}
+		r.bar = w.bar(c.State, c.SecondsLeft, whole)
+		if c.State == "unknown" {
+			r.style = dim
+		}
+		rows = append(rows, r)
+	}
+	return rows
+}
+
+func (w *writer) unmended(b status.Break, seen time.Time) {
+	style, at := yellow, when(*b.When, seen)
+	if !b.When.After(seen) {
+		style, at = red, "now"
+	}
+	fmt.Fprintf(w, "%s %s\n", w.paint(style, "! "+b.Subject+":"), at)
+	w.para("", 4, b.Reason+"; then: "+w.names.Replace(b.Impact))
+	w.remedy(plan.Alert{Remedy: b.Remedy, Where: b.Where})
+}
