@@ -42,7 +42,7 @@ func ParseAll(data []byte) (*File, error) {
 	if !bytes.Contains(data, []byte(beginMark)) {
 		return f, f.addBinary(data)
 	}
-	s := scanner{data: data}
+	s := newScanner(data)
 	for {
 		b, err := s.next()
 		if err != nil {
@@ -185,16 +185,26 @@ func (f *File) others(chain []*x509.Certificate) (out []*x509.Certificate) {
 func (f *File) signedBy(chain []*x509.Certificate) *x509.Certificate {
 	leaf := chain[0]
 	name := dn.MustFromDER(leaf.RawSubject)
+	checks := 0
 	for _, c := range f.Certificates {
 		if slices.Contains(chain, c) || !dn.MustFromDER(c.RawIssuer).Equal(name) {
 			continue
 		}
-		if info, _ := proxycert.Classify(c); info.IsProxy() && leaf.CheckSignature(c.SignatureAlgorithm, c.RawTBSCertificate, c.Signature) == nil {
+		if info, _ := proxycert.Classify(c); !info.IsProxy() {
+			continue
+		}
+		if proxycert.CheckSignature(c, leaf) == nil {
 			return c
+		}
+		if checks++; checks == maxSignedBy {
+			break // somebody makes fun of us
 		}
 	}
 	return nil
 }
+
+// maxSignedBy is how many proxies of the leaf's name are looked at in search of one that it signed.
+const maxSignedBy = 64
 
 // mismatch adds to a key that matches nothing which certificate was there, and which could not be read.
 func (f *File) mismatch(err error) error {

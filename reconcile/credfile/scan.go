@@ -18,14 +18,19 @@ const (
 // A scanner finds PEM blocks. Unlike encoding/pem it does not pass over damaged ones, so that a file which was cut off is
 // named as such.
 type scanner struct {
-	data []byte
-	pos  int
+	data         []byte
+	pos          int
+	begins, ends marks
+}
+
+func newScanner(data []byte) *scanner {
+	return &scanner{data: data, begins: marks{mark: []byte(beginMark)}, ends: marks{mark: []byte(endMark)}}
 }
 
 // next returns the next block, or nil at the end.
 func (s *scanner) next() (*pem.Block, error) {
-	start := s.lineStarting(beginMark)
-	if end := s.lineStarting(endMark); end >= 0 && (start < 0 || end < start) {
+	start := s.lineStarting(&s.begins)
+	if end := s.lineStarting(&s.ends); end >= 0 && (start < 0 || end < start) {
 		return nil, fmt.Errorf("line %d: an END line without BEGIN: what was before it is missing", s.line(end))
 	}
 	if start < 0 {
@@ -37,8 +42,8 @@ func (s *scanner) next() (*pem.Block, error) {
 	}
 	body := start + len(beginMark) + len(name) + len(markTail)
 	end := bytes.Index(s.data[body:], []byte(endMark+name+markTail))
-	other := bytes.Index(s.data[body:], []byte("\n"+beginMark))
-	if end < 0 || other >= 0 && other < end {
+	other := s.begins.from(s.data, body)
+	if end < 0 || other >= 0 && other < body+end {
 		return nil, fmt.Errorf("line %d: BEGIN %s without END: the file was cut off or damaged", s.line(start), name)
 	}
 	stop := body + end + len(endMark) + len(name) + len(markTail)
@@ -80,20 +85,35 @@ func onLine(block []byte) []byte {
 	return bytes.ReplaceAll(block, []byte("\r"), []byte("\n"))
 }
 
-// lineStarting finds the mark at the beginning of a line, or right after the block before (files put together with cat
+// lineStarting finds the next mark at the beginning of a line, or right after the block before (files put together with cat
 // may lack the line end between them). It returns -1 if there is none.
-func (s *scanner) lineStarting(mark string) int {
-	for at := s.pos; ; {
-		i := bytes.Index(s.data[at:], []byte(mark))
-		if i < 0 {
-			return -1
-		}
-		i += at
-		if i == s.pos || s.data[i-1] == '\n' || s.data[i-1] == '\r' {
-			return i
-		}
-		at = i + len(mark)
+func (s *scanner) lineStarting(m *marks) int {
+	if bytes.HasPrefix(s.data[s.pos:], m.mark) {
+		return s.pos
 	}
+	return m.from(s.data, s.pos)
+}
+
+// marks finds one mark after the other. It looks at every octet once, however the marks lie: what was found is kept until
+// it is passed.
+type marks struct {
+	mark []byte
+	next int // the first one at or behind where was last asked; -1: there is none
+}
+
+// from returns the first mark behind a line end, at pos or later, or -1. It is never asked for less than before.
+func (m *marks) from(data []byte, pos int) int {
+	for m.next >= 0 && (m.next < pos || !m.isAt(data, m.next)) {
+		at := max(m.next+1, pos)
+		if m.next = bytes.Index(data[at:], m.mark); m.next >= 0 {
+			m.next += at
+		}
+	}
+	return m.next
+}
+
+func (m *marks) isAt(data []byte, i int) bool {
+	return i > 0 && (data[i-1] == '\n' || data[i-1] == '\r') && bytes.HasPrefix(data[i:], m.mark)
 }
 
 // blockName reads the type up to the five hyphens.

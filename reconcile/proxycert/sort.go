@@ -6,6 +6,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"hash/maphash"
 
 	"github.com/vobox-reconcile/vobox-reconcile/reconcile/dn"
 )
@@ -58,13 +59,14 @@ type sorter struct {
 
 func newSorter(certs []*x509.Certificate) *sorter {
 	s := &sorter{bySubject: make(map[string][]*x509.Certificate, len(certs))}
-next:
+	seen := make(map[uint64]*x509.Certificate, len(certs))
+	seed := maphash.MakeSeed() // nobody can make many of the same hash
 	for _, c := range certs {
-		for _, o := range s.bySubject[string(c.RawSubject)] {
-			if o.Equal(c) {
-				continue next
-			}
+		hash := maphash.Bytes(seed, c.Raw)
+		if c.Equal(seen[hash]) {
+			continue
 		}
+		seen[hash] = c
 		s.certs = append(s.certs, c)
 		s.bySubject[string(c.RawSubject)] = append(s.bySubject[string(c.RawSubject)], c)
 	}
