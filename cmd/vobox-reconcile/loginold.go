@@ -175,7 +175,12 @@ func toolsOf(table []oldFlag) string {
 // A refusedFlag is a flag that the old tools have and we have not.
 type refusedFlag struct{ flag, why string }
 
-func (r *refusedFlag) Error() string { return fmt.Sprintf("-%s: %s", r.flag, r.why) }
+func (r *refusedFlag) Error() string {
+	if r.flag == "" {
+		return r.why
+	}
+	return fmt.Sprintf("-%s: %s", r.flag, r.why)
+}
 
 // An oldValue does with a flag of old what the table says.
 type oldValue struct {
@@ -200,7 +205,11 @@ func (v *oldValue) Set(s string) error {
 	}
 	switch {
 	case v.old.refused != "":
-		return &refusedFlag{v.old.name, v.old.refused}
+		name := v.old.name
+		if v.old.short != "" {
+			name = v.old.short + " (--" + name + ")"
+		}
+		return &refusedFlag{name, v.old.refused}
 	case v.old.ignored != "":
 		return nil
 	}

@@ -7,7 +7,6 @@ import (
 	"io"
 	"time"
 
-	"github.com/vobox-reconcile/vobox-reconcile/reconcile/credfile"
 	"github.com/vobox-reconcile/vobox-reconcile/reconcile/enroll"
 	"github.com/vobox-reconcile/vobox-reconcile/reconcile/inspect"
 	"github.com/vobox-reconcile/vobox-reconcile/reconcile/trust"
@@ -131,8 +130,8 @@ func (a *app) failed(err error) error {
 	}
 	advice := enroll.Explain(err)
 	text := err.Error()
-	if errors.Is(err, credfile.ErrEncrypted) {
-		text = errNoTerminal.Error()
+	if errors.Is(err, errNoTerminal) {
+		text, advice.Remedy = errNoTerminal.Error(), "give it with --passphrase-file FILE or --passphrase-fd N"
 	}
 	if advice.Cause != "" && !bytes.Contains([]byte(text), []byte(advice.Cause)) {
 		text += " (" + advice.Cause + ")"

@@ -53,7 +53,7 @@ type secretSource struct {
 }
 
 // errNoTerminal says that nobody can be asked.
-var errNoTerminal = errors.New("there is no terminal to ask for the passphrase on; give it with --passphrase-file FILE or --passphrase-fd N")
+var errNoTerminal = errors.New("a passphrase is needed, and there is no terminal to ask for it on")
 
 // secrets finds the source of a passphrase: a file, a descriptor, or else the terminal.
 func (a *app) secrets(f passphraseFlags) (*secretSource, error) {

@@ -266,9 +266,9 @@ func (x *exchange) storeForUs() string {
 	return x.tool("myproxy-init") + " -x -R " + quote(strings.Trim(x.pattern(), `"`)) + " -t " + x.hours() + " -c 3000"
 }
 
-// hours is the lifetime to store with: at least what we ask for.
+// hours is the lifetime to store with: at least what we ask for, unless that was so much that it was to see what comes.
 func (x *exchange) hours() string {
-	if x.request.Lifetime < time.Hour {
+	if x.request.Lifetime < time.Hour || x.request.Lifetime > 1000*time.Hour {
 		return "48"
 	}
 	return fmt.Sprint(int(math.Ceil(x.request.Lifetime.Hours())))
