@@ -355,7 +355,7 @@ func TestOutputIsMadeSafeAndShort(t *testing.T) {
 func TestMuchOutputIsDropped(t *testing.T) {
 	var rec record
 	r := &service.Runner{Output: rec.output}
-	script := `yes "a line of some length" | head -c 3000000; echo; echo the reason; exit 1`
+	script := `yes "a line of some length" | head -c 1400000; echo; echo the reason; exit 1`
 	e := failure(t, restart(t, r, service.Command{Name: "s", Restart: sh(script)}))
 	size := 0
 	for _, line := range rec.lines {
