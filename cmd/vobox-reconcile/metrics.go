@@ -77,14 +77,9 @@ func (a *app) measure(cfg *config.Config, want plan.Desired, engine *reconcile.E
 	now := engine.Now()
 	record := m.count(want, report, now, 0)
 	if cfg.Metrics.Textfile != "" {
-		doc := describe(seenBox(engine, want), now, report.Alerts)
+		doc := describe(boxOf(engine, want, now), now, report.Alerts)
 		m.writeText(cfg.Metrics.Textfile, metrics.Sample{Program: versionString(), ConfigValid: true, Status: &doc, Record: record})
 	}
-}
-
-// seenBox reads the box as it is now.
-func seenBox(e *reconcile.Engine, want plan.Desired) status.Box {
-	return status.Box{Want: want, Have: e.Observe(want)}
 }
 
 // describe is the status of what was found, as of now, with what the last pass had to tell beside it.

@@ -169,7 +169,7 @@ func (r *resident) show(report *reconcile.Report, err error) {
 		r.log.Debug().Err(fault).Msg("looking for what to show")
 		return
 	}
-	s := &exhibit{box: seenBox(engine, r.want), valid: r.faults == "", interval: r.cfg.Watch.Interval}
+	s := &exhibit{box: boxOf(engine, r.want, r.now()), valid: r.faults == "", interval: r.cfg.Watch.Interval}
 	if last := r.web.current(); last != nil {
 		s.made, s.alerts, s.history, s.record = last.made, last.alerts, last.history, last.record
 	}

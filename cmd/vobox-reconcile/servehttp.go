@@ -21,14 +21,10 @@ const grace = 15 * time.Minute
 
 // handler answers at an address. Nothing that it serves changes anything.
 func (w *web) handler(at net.Addr) http.Handler {
-	mux := http.NewServeMux()
-	exact := func(path string, h http.HandlerFunc) { mux.HandleFunc(path, h) }
-	exact("/{$}", w.servePage)
-	exact("/status.json", w.serveStatus)
-	exact("/healthz", w.serveHealth)
-	exact("/readyz", w.serveReady)
+	pages := map[string]http.Handler{"/": http.HandlerFunc(w.servePage), "/status.json": http.HandlerFunc(w.serveStatus),
+		"/healthz": http.HandlerFunc(w.serveHealth), "/readyz": http.HandlerFunc(w.serveReady)}
 	if h, err := metrics.Handler(w.sample); err == nil {
-		mux.Handle("/metrics", h)
+		pages["/metrics"] = h
 	} else {
 		w.tell(err)
 	}
@@ -46,8 +42,10 @@ func (w *web) handler(at net.Addr) http.Handler {
 			http.Error(out, "this can be read, and nothing else", http.StatusMethodNotAllowed)
 		case own && !localName(in.Host):
 			http.Error(out, "this is served on loopback only, under the name localhost or an address", http.StatusMisdirectedRequest)
+		case pages[in.URL.Path] == nil:
+			http.Error(out, "there is /, /status.json, /metrics, /healthz and /readyz", http.StatusNotFound)
 		default:
-			mux.ServeHTTP(out, in)
+			pages[in.URL.Path].ServeHTTP(out, in)
 		}
 	})
 }

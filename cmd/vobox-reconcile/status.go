@@ -15,6 +15,7 @@ type statusFlags struct {
 	at     string
 	watch  time.Duration // zero: once
 	nagios bool
+	html   string // where to write the page; empty: nowhere
 }
 
 func (a *app) statusCommand() *cobra.Command {
@@ -32,6 +33,7 @@ what will break first. Nothing is touched.
                                           and without passes until then, and
                                           what renewals cannot mend
   vobox-reconcile status --nagios         the line of a monitoring plugin
+  vobox-reconcile status --html FILE      the page that --watch serves
 
 The exit code is 1 if a credential has expired, is missing or cannot be used, or
 if an alert is critical; with --at, if that were so without a pass. With
@@ -44,6 +46,9 @@ is what a configuration with faults gives.`,
 			return noArguments(cmd, args)
 		},
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if s.html != "" {
+				return a.statusPage(cmd, s)
+			}
 			if s.nagios {
 				return a.nagios(cmd, s)
 			}
@@ -57,6 +62,7 @@ is what a configuration with faults gives.`,
 	f.StringVar(&s.at, "at", "", "as if it were that `time`: a rehearsal")
 	f.DurationVar(&s.watch, "watch", 0, "again every `interval`, in place on a terminal")
 	f.Lookup("watch").NoOptDefVal = "5s"
+	f.StringVar(&s.html, "html", "", "write a page to that `file` and print nothing; - is standard output")
 	f.BoolVar(&s.nagios, "nagios", false, "one line for Nagios and its kin, and their exit codes")
 	return cmd
 }

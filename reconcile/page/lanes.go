@@ -99,7 +99,7 @@ func (p *painter) life(c status.Credential) row {
 	}
 	words = append(words, left, ends)
 	r.Text = left
-	if until := p.kept(c); !until.IsZero() {
+	if until := p.kept(c); !until.IsZero() && r.State.Class != "bad" {
 		from := p.now
 		if c.EffectiveEnd != nil && c.EffectiveEnd.After(from) {
 			from = *c.EffectiveEnd
@@ -111,7 +111,7 @@ func (p *painter) life(c status.Credential) row {
 	if next := c.NextRenewal; next != nil {
 		when := "due now"
 		if next.After(p.now) {
-			when = "next renewal in " + span(next.Sub(p.now))
+			when = "renewal in " + span(next.Sub(p.now))
 		}
 		r.Text += ", " + when
 		words = append(words, when)

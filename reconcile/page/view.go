@@ -22,6 +22,7 @@ type view struct {
 	Served                 bool
 	Version                string
 	Now                    moment
+	Rehearsal              string // why this is not the present; empty: it is
 	Verdict                verdict
 	First                  *firstView
 	Next                   *nextView
@@ -90,14 +91,18 @@ func viewOf(in Input) view {
 	v := view{Policy: policy(), Style: template.CSS(style), Version: in.Version, Now: moment{at(d.Time, d.Time).Exact, d.Time.UTC().Format("Mon 2 Jan 2006 15:04 UTC")}, Verdict: verdictOf(d),
 		Refresh: int(in.Refresh / time.Second), RefreshWords: span(in.Refresh), Served: in.Refresh > 0, HistoryWords: span(in.Past),
 		Look: nil}
+	if d.Rehearsal != nil {
+		v.Rehearsal = "As if it were then, by what was seen on " + at(d.Rehearsal.Seen, d.Time).Words + ", and without a pass in between."
+	}
 	v.Heading = strings.Join(slices.DeleteFunc([]string{in.VO, in.Host}, func(s string) bool { return s == "" }), " on ")
 	if v.Heading == "" {
 		v.Heading = "vobox-reconcile"
 	}
+	names := shortNames(d.EnvFiles)
 	v.Title = v.Heading + ": " + v.Verdict.Words
 	v.Favicon = favicon(v.Verdict.Class)
 	if b := d.FirstToBreak; b != nil && b.When != nil {
-		v.First = &firstView{Subject: b.Subject, Reason: sentence(b.Reason), Impact: b.Impact, When: at(*b.When, d.Time)}
+		v.First = &firstView{Subject: b.Subject, Reason: sentence(b.Reason), Impact: names.Replace(b.Impact), When: at(*b.When, d.Time)}
 		if left := b.When.Sub(d.Time); left > 0 {
 			v.First.In = span(left)
 		}
@@ -118,8 +123,23 @@ func viewOf(in Input) view {
 		v.Credentials = append(v.Credentials, credentialOf(c, d.Time))
 	}
 	v.things(d)
-	v.events(in)
+	v.events(in, names)
 	return v
+}
+
+// shortNames calls env files by the last element of their paths, where that tells them apart.
+func shortNames(files []status.EnvFile) *strings.Replacer {
+	n := map[string]int{}
+	for _, f := range files {
+		n[filepath.Base(f.Path)]++
+	}
+	var pairs []string
+	for _, f := range files {
+		if base := filepath.Base(f.Path); n[base] == 1 && f.Path != "" {
+			pairs = append(pairs, f.Path, base)
+		}
+	}
+	return strings.NewReplacer(pairs...)
 }
 
 // verdictOf says how things are in one line.
@@ -131,6 +151,8 @@ func verdictOf(d status.Doc) verdict {
 		}
 	}
 	switch broken := brokenOf(d); {
+	case len(d.Credentials)+len(d.EnvFiles)+len(d.Services) == 0:
+		return verdict{Class: "idle", Words: "Nothing is looked after", More: "The configuration names no credential, no file and no service."}
 	case len(broken) > 0:
 		v := verdict{Class: "bad", Words: sentence(broken[0])}
 		if len(broken) > 1 {
@@ -242,7 +264,7 @@ func credentialOf(c status.Credential, now time.Time) credentialView {
 		v.Kind = "user proxy"
 	}
 	if c.State != "ok" || c.Kind == "stored" {
-		v.Reason = c.Reason
+		v.Reason = sentence(c.Reason)
 	}
 	if c.EffectiveEnd != nil {
 		v.Left = span(time.Duration(c.EffectiveSecondsLeft) * time.Second)
@@ -314,22 +336,22 @@ func (v *view) things(d status.Doc) {
 // shownEvents is how many of the past are shown at once, and how many more at a click.
 const shownEvents, earlierEvents = 8, 92
 
-func (v *view) events(in Input) {
+func (v *view) events(in Input, names *strings.Replacer) {
 	now := in.Status.Time
 	for i, s := range in.Status.Steps {
 		if s.When == nil || i >= shownEvents {
 			continue
 		}
-		e := eventView{Class: "idle", Icon: "due", What: sentence1(stepWords(s.Action, s.Kind, s.Target)), Why: sentence(s.Reason), When: at(*s.When, now)}
+		e := eventView{Class: "idle", Icon: "due", What: sentence1(stepWords(s.Action, s.Kind, s.Target)), Why: sentence(brief(names.Replace(s.Reason))), When: at(*s.When, now)}
 		if !s.When.After(now) {
 			e.Class, e.Note = "due", "due"
 		}
 		v.Coming = append(v.Coming, e)
 	}
 	for _, e := range slices.Backward(in.History) {
-		past := eventView{Class: "ok", Icon: "ok", What: sentence1(stepWords(plan.Action(e.Action), e.Kind, e.Target)), Why: sentence(e.Reason), When: at(e.Time, now)}
+		past := eventView{Class: "ok", Icon: "ok", What: sentence1(stepWords(plan.Action(e.Action), e.Kind, e.Target)), Why: sentence(brief(names.Replace(e.Reason))), When: at(e.Time, now)}
 		if e.Result == "failed" {
-			past.Class, past.Icon, past.Note, past.Why = "bad", "bad", "failed", sentence(e.Error)
+			past.Class, past.Icon, past.Note, past.Why = "bad", "bad", "failed", sentence(brief(e.Error))
 		}
 		switch {
 		case len(v.Done) < shownEvents:

@@ -85,9 +85,19 @@ func stateOfAlert(s plan.Severity) state {
 	return state{"warn", "warning"}
 }
 
+// brief cuts the middle out of long paths and the like.
+func brief(s string) string {
+	return long.ReplaceAllStringFunc(s, func(word string) string {
+		r := []rune(word)
+		return string(r[:26]) + "…" + string(r[len(r)-16:])
+	})
+}
+
+var long = regexp.MustCompile(`[^\s:;,"]{52,}`)
+
 // sentence begins with a capital letter, unless it begins with a name.
 func sentence(s string) string {
-	for _, article := range []string{"the ", "a ", "an ", "no ", "there ", "as "} {
+	for _, article := range []string{"the ", "a ", "an ", "no ", "not ", "there ", "as ", "if ", "or ", "then ", "kept ", "forced", "its "} {
 		if strings.HasPrefix(s, article) {
 			return strings.ToUpper(s[:1]) + s[1:]
 		}
