@@ -388,7 +388,7 @@ func TestSpan(t *testing.T) {
 	for d, want := range map[time.Duration]string{
 		0: "0s", 30 * time.Second: "30s", 90 * time.Second: "1m30s", 46 * time.Hour: "46h",
 		39*time.Hour + 12*time.Minute + 29*time.Second: "39h12m", 240 * time.Hour: "10d", 3000 * time.Hour: "125d", 250 * time.Hour: "10d10h",
-		-time.Hour: "-1h",
+		-time.Hour: "-1h", time.Time{}.Sub(now): "-106751d23h",
 	} {
 		if got := plan.Span(d); got != want {
 			t.Errorf("Span(%v) = %q, want %q", d, got, want)

@@ -9,7 +9,7 @@ import (
 // Span prints a length of time as people write it in the configuration: 46h, 39h12m, 12m30s, 5d.
 func Span(d time.Duration) string {
 	if d < 0 {
-		return "-" + Span(-d)
+		return "-" + Span(max(-d, -(d+1))) // the least duration, of a zero time for one, has no positive counterpart
 	}
 	if d < time.Hour {
 		d = d.Round(time.Second)
