@@ -21,8 +21,8 @@ const (
 // A subtree is one permitted or excluded base of NameConstraints.
 type subtree struct {
 	tag  cbasn1.Tag
-	base []byte  // content octets
-	name dn.Name // of a directory name
+	base []byte // content octets
+	key  string // of a directory name, canonical
 }
 
 // checkNameConstraints applies the constraints of every CA of the path (EEC first, root last) to the certificates below it
@@ -71,10 +71,11 @@ func parseNameConstraints(value []byte) (permitted, excluded []subtree, ok bool)
 			}
 			t.base = base
 			if t.tag == tagDirectory {
-				var err error
-				if t.name, err = dn.FromDER(base); err != nil {
+				name, err := dn.FromDER(base)
+				if err != nil {
 					return nil, nil, false
 				}
+				t.key = name.Canonical()
 			}
 			*out = append(*out, t)
 		}
@@ -86,7 +87,7 @@ func parseNameConstraints(value []byte) (permitted, excluded []subtree, ok bool)
 type generalName struct {
 	tag   cbasn1.Tag
 	value []byte
-	name  dn.Name
+	key   string // of a directory name, canonical
 }
 
 func namesWithin(n *node, permitted, excluded []subtree) bool {
@@ -115,7 +116,7 @@ func within(name generalName, permitted, excluded []subtree) bool {
 func constrainedNames(n *node) (out []generalName, ok bool) {
 	hasEmail := false
 	if !n.subject.IsEmpty() {
-		out = append(out, generalName{tag: tagDirectory, name: n.subject})
+		out = append(out, generalName{tag: tagDirectory, key: n.subjectKey})
 	}
 	for _, e := range n.cert.Extensions {
 		if !e.Id.Equal(oidSubjectAltName) {
@@ -134,10 +135,11 @@ func constrainedNames(n *node) (out []generalName, ok bool) {
 			}
 			g.value = value
 			if g.tag == tagDirectory {
-				var err error
-				if g.name, err = dn.FromDER(value); err != nil {
+				name, err := dn.FromDER(value)
+				if err != nil {
 					return nil, false
 				}
+				g.key = name.Canonical()
 			}
 			hasEmail = hasEmail || g.tag == tagEmail
 			out = append(out, g)
@@ -171,7 +173,8 @@ func match(name generalName, trees []subtree, unknown bool) (constrained, within
 		constrained = true
 		switch t.tag {
 		case tagDirectory:
-			within = within || nameBelow(name.name, t.name)
+			// Each RDN of the canonical encoding is a DER element that says its own length: no other name begins so.
+			within = within || strings.HasPrefix(name.key, t.key)
 		case tagDNS:
 			within = within || dnsBelow(string(name.value), string(t.base))
 		case tagEmail:
@@ -183,19 +186,6 @@ func match(name generalName, trees []subtree, unknown bool) (constrained, within
 		}
 	}
 	return constrained, within
-}
-
-// nameBelow reports whether name begins with all RDNs of base. In the canonical encoding that is a prefix at the end of an
-// RDN, since each is a DER element that says its own length.
-func nameBelow(name, base dn.Name) bool {
-	for parent := name; ; parent = parent.Parent() {
-		if parent.Equal(base) {
-			return true
-		}
-		if parent.IsEmpty() {
-			return false
-		}
-	}
 }
 
 func dnsBelow(name, base string) bool {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"regexp"
+	"regexp/syntax"
 	"strings"
 
 	"github.com/vobox-reconcile/vobox-reconcile/reconcile/dn"
@@ -22,7 +23,12 @@ type namespace struct {
 	deny    bool
 	literal string // the subject, folded
 	subject *regexp.Regexp
+	size    int // of the expression with its repetitions written out
 }
+
+// maxExpansion is how much longer the expressions of a file may be than the file, with their repetitions written out: real
+// files have none.
+const maxExpansion = 8
 
 // ParseNamespaces reads version 1.0 of the format. Keywords ignore case, a backslash at the end of a line continues it.
 //
@@ -35,6 +41,7 @@ func ParseNamespaces(data []byte) (*Namespaces, error) {
 	text := strings.ReplaceAll(string(data), "\r\n", "\n")
 	text = strings.ReplaceAll(text, "\\\n", " ")
 	ns := new(Namespaces)
+	size := 0
 	for line := range strings.SplitSeq(text, "\n") {
 		line = strings.TrimSpace(line)
 		if comment, ok := strings.CutPrefix(line, "#"); ok {
@@ -49,6 +56,9 @@ func ParseNamespaces(data []byte) (*Namespaces, error) {
 		st, err := parseNamespace(line)
 		if err != nil {
 			return nil, err
+		}
+		if size += st.size; size > maxExpansion*(len(data)+1024) {
+			return nil, fmt.Errorf("%.200q: the file's repetitions, such as {9}, make its expressions too large", line)
 		}
 		ns.statements = append(ns.statements, st)
 	}
@@ -87,7 +97,7 @@ func parseNamespace(line string) (namespace, error) {
 		return st, bad
 	}
 	st.literal = foldName(words[5].text)
-	if st.subject, err = compileSubject(words[5].text); err != nil {
+	if st.subject, st.size, err = compileSubject(words[5].text); err != nil {
 		return st, fmt.Errorf("subject %.200q: %w", words[5].text, err)
 	}
 	return st, nil
@@ -163,13 +173,36 @@ func (st namespace) matches(subject *spelling) bool {
 	return false
 }
 
-// compileSubject anchors the expression at both ends, as canl does; Go's take time linear in the subject.
-func compileSubject(pattern string) (*regexp.Regexp, error) {
+// compileSubject anchors the expression at both ends, as canl does; Go's take time linear in the subject. The size is that of
+// the expression with its repetitions written out, which is what it costs.
+func compileSubject(pattern string) (re *regexp.Regexp, size int, err error) {
 	for _, alias := range [...]string{"/E=", "/Email=", "/EMAIL="} {
 		pattern = strings.ReplaceAll(pattern, alias, "/emailAddress=")
 	}
 	pattern = strings.ReplaceAll(pattern, "/USERID=", "/UID=")
-	return regexp.Compile(`(?is)\A(?:` + pattern + `)\z`)
+	pattern = `(?is)\A(?:` + pattern + `)\z`
+	tree, err := syntax.Parse(pattern, syntax.Perl)
+	if err != nil {
+		return nil, 0, err
+	}
+	if size = expanded(tree); size > maxExpansion*(len(pattern)+1024) {
+		return nil, 0, errors.New("its repetitions, such as {9}, make it too large")
+	}
+	re, err = regexp.Compile(pattern)
+	return re, size, err
+}
+
+// expanded is the number of operators and letters of an expression with its repetitions written out. Package syntax bounds
+// how deep it is and how often anything is repeated.
+func expanded(re *syntax.Regexp) int {
+	size := 1 + len(re.Rune)
+	for _, sub := range re.Sub {
+		size += expanded(sub)
+	}
+	if re.Op == syntax.OpRepeat {
+		size *= max(1, re.Min, re.Max)
+	}
+	return size
 }
 
 // checkNamespace asks the signing policy of n's issuer, and the .namespaces files of the issuer and of the CAs above it,

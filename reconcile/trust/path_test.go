@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/vobox-reconcile/vobox-reconcile/reconcile/dn"
+	"github.com/vobox-reconcile/vobox-reconcile/reconcile/internal/bound"
 	"github.com/vobox-reconcile/vobox-reconcile/reconcile/trust"
 )
 
@@ -305,4 +306,21 @@ func TestManyOfOneName(t *testing.T) {
 	}
 	_, err := g.store.VerifyPeer(certs(append([]*entity{newProxy(t, e, proxyKind{})}, all...)...), now)
 	wantError(t, err, trust.IDPathLength, "more than 64 signatures")
+}
+
+// TestConstraintsOnMalformedName has a certificate whose name crypto/x509 lets through although there are octets after a
+// value: no constraints permit it, and comparing it with them ends.
+func TestConstraintsOnMalformedName(t *testing.T) {
+	g := newGrid(t)
+	base := bound.DER(0x30, bound.DER(0xa4, parseDN(t, "/DC=org/DC=gridtest").DER()))
+	sub := newCA(t, "/DC=org/DC=gridtest/CN=Constrained", g.root, extension(true, bound.DER(0x30, bound.DER(0xa0, base)), 2, 5, 29, 30))
+	g.addCA(sub, "*")
+	attribute := bound.DER(0x30, append([]byte{6, 3, 0x55, 4, 3}, 12, 1, 'a', 5, 0))
+	odd := newEEC(t, "/CN=x", sub, func(c *x509.Certificate) { c.RawSubject = bound.DER(0x30, bound.DER(0x31, attribute)) })
+	_, err := g.store.VerifyChain(certs(odd), now)
+	wantError(t, err, trust.IDNames, "do not let it vouch for")
+	_, err = g.store.VerifyChain(certs(newEEC(t, "/DC=org/DC=gridtest/CN=Jane", sub)), now)
+	if err != nil {
+		t.Errorf("a name within is refused: %v", err)
+	}
 }

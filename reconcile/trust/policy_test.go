@@ -179,3 +179,25 @@ func TestPolicyFiles(t *testing.T) {
 		})
 	}
 }
+
+// TestNamespacesRepetitions takes expressions with repetitions, but not those that become huge when written out.
+func TestNamespacesRepetitions(t *testing.T) {
+	ca := parseDN(t, "/DC=org/CN=CA")
+	for pattern, want := range map[string]bool{
+		"/DC=org/CN=[0-9]{6}": true, "/DC=org/CN=a{1,500}": true, "/DC=org/CN=((a{9}){9}){9}": true, "/DC=org/CN=[a-z]{2,}": true,
+		strings.Repeat("((a{9}){9}){9}", 30): false, strings.Repeat("(a{1000})", 20): false,
+	} {
+		ns, err := trust.ParseNamespaces([]byte("TO Issuer SELF PERMIT Subject \"" + pattern + "\"\n"))
+		if (err == nil) != want {
+			t.Errorf("%.40s: %v", pattern, err)
+		}
+		if err != nil && !strings.Contains(err.Error(), "repetitions") {
+			t.Errorf("%.40s: the error does not say why: %v", pattern, err)
+		}
+		if err == nil {
+			if _, found := ns.Permits(ca, ca, ca); !found {
+				t.Errorf("%.40s: it does not speak of the CA", pattern)
+			}
+		}
+	}
+}
