@@ -221,8 +221,10 @@ func (s *boxService) status() error {
 	have, code := engine.Observe(s.want), exitOK
 	for _, c := range s.want.Credentials {
 		st, now := have.Credentials[c.Name], s.now()
-		words := plan.Span(st.EffectiveEnd.Sub(now)) + " left"
-		if !st.Usable(now) {
+		words := ""
+		if st.Usable(now) {
+			words = plan.Span(st.EffectiveEnd.Sub(now)) + " left"
+		} else {
 			words, code = conditionOf(st), serviceDead
 		}
 		fmt.Fprintf(s.stdout, "%s: %s\n", c.Name, printable(words))

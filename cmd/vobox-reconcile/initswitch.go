@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/vobox-reconcile/vobox-reconcile/config"
 	"github.com/vobox-reconcile/vobox-reconcile/reconcile/oldbox"
 )
 
@@ -32,7 +33,7 @@ func (i *initiator) program() string {
 // one by one. What is moved is kept in a directory of root's: an account must not be able to put anything into the way back.
 func (i *initiator) switches() []switchStep {
 	s := switcher{initiator: i, kept: filepath.Join(filepath.Dir(i.path), "old"), me: shellWord(i.program())}
-	if i.path != firstOf(i.getenv("VOBOX_RECONCILE_CONFIG"), "/etc/vobox-reconcile/config.yaml") {
+	if i.path != config.DefaultPath {
 		s.me += " --config " + shellWord(i.path)
 	}
 	s.add("a first pass, beside the old daemon: both renew the same files", s.me, "")
@@ -60,7 +61,7 @@ func (s *switcher) add(what, command, undo string) {
 }
 
 func (s *switcher) printed(what string) string {
-	return shellWord(s.program()) + " init --print " + what + " --vo " + shellWord(s.vo.Name)
+	return s.me + " init --print " + what + " --vo " + shellWord(s.vo.Name)
 }
 
 // daemon stops vobox-renewd. Where the init script would stop the VO's agents with it, the daemon is stopped as that script
@@ -150,7 +151,15 @@ func (i *initiator) printFile() error {
 	default:
 		return usage("--print takes init-script, unit or cron, not %q", i.f.print)
 	}
-	_, err := fmt.Fprint(i.stdout, strings.NewReplacer("@VO@", vo, "@PROGRAM@", i.program(), "@MINUTE@", fmt.Sprint(minuteOf(hostname()))).Replace(text))
+	me := shellWord(i.program())
+	if path := i.configPath(); path != config.DefaultPath {
+		abs, err := filepath.Abs(path)
+		if err != nil {
+			return err
+		}
+		me += " --config " + shellWord(abs)
+	}
+	_, err := fmt.Fprint(i.stdout, strings.NewReplacer("@VO@", vo, "@PROGRAM@", me, "@MINUTE@", fmt.Sprint(minuteOf(hostname()))).Replace(text))
 	return err
 }
 

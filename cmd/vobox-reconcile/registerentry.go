@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -39,63 +40,150 @@ func (r *registration) newEntry() error {
 		return usage("--name %q is the name of another proxy", r.f.name)
 	}
 	r.wants.Name = firstOf(r.f.name, proxyName(r.wants.FQANs[0], r.wants.Identity, taken))
-	return r.tryEntry(r.entryText(true))
+	s := entrySettings{name: r.wants.Name, dn: r.wants.Identity, fqan: r.wants.FQANs[0]}
+	if r.wants.VO != r.cfg.VO {
+		s.vo = r.wants.VO
+	}
+	return r.tryEntry(r.overlay(s).text())
 }
 
 // changeEntry applies the flags to an entry that is there. One that somebody wrote by hand is theirs to change.
 func (r *registration) changeEntry(i int, p config.Proxy) error {
-	at := fmt.Sprintf("proxies[%d]", i)
-	file, line := r.cfg.Position(at)
-	ours := isOurEntry(file)
-	var differ []string
-	if r.f.hours != 0 && time.Duration(r.f.hours) != p.Lifetime {
-		differ = append(differ, "lifetime: "+plan.Span(time.Duration(r.f.hours)))
+	file, line := r.cfg.Position(fmt.Sprintf("proxies[%d]", i))
+	old, ours := readEntry(file)
+	if !ours {
+		var differ []string
+		if d := time.Duration(r.f.hours); d != 0 && d != p.Lifetime {
+			differ = append(differ, "lifetime: "+spell(d))
+		}
+		if d := time.Duration(r.f.proxySafe); d != 0 && d != p.AlertBelow {
+			differ = append(differ, "alertBelow: "+spell(d))
+		}
+		if len(differ) > 0 {
+			return fmt.Errorf("the proxy %s is in %s:%d with other settings; change them there (%s), or leave the flags out", p.Name, file, line, strings.Join(differ, ", "))
+		}
+		// What goes with it may be in a file of its own.
+		old, _ = readEntry(filepath.Join(r.confd(), entryFile(p.Name)))
+		old.name = ""
 	}
-	if r.f.proxySafe != 0 && time.Duration(r.f.proxySafe) != p.AlertBelow {
-		differ = append(differ, "alertBelow: "+plan.Span(time.Duration(r.f.proxySafe)))
-	}
-	if len(differ) > 0 && !ours {
-		return fmt.Errorf("the proxy %s is in %s:%d with other settings; change them there (%s), or leave the flags out", p.Name, file, line, strings.Join(differ, ", "))
-	}
-	text := r.entryText(ours)
-	if text == "" {
+	fresh := r.overlay(old)
+	if fresh.text() == old.text() {
 		return nil
 	}
-	if ours {
-		if there, err := os.ReadFile(file); err == nil && string(there) == text {
-			return nil
-		}
-	}
-	return r.tryEntry(text)
+	return r.tryEntry(fresh.text())
 }
 
-// entryText is the file for this proxy. What other files have already is left out: the recipient of alerts, and the margin
-// of the stored credential, which is one for the whole configuration.
-func (r *registration) entryText(proxy bool) string {
-	var b strings.Builder
-	if proxy {
-		b.WriteString("proxies:\n  - name: " + r.wants.Name + "\n    dn: " + yamlWord(r.wants.Identity) + "\n")
-		if r.wants.VO != r.cfg.VO {
-			b.WriteString("    vo: " + yamlWord(r.wants.VO) + "\n")
-		}
-		b.WriteString("    attributes: [" + yamlFQAN(r.wants.FQANs[0]) + "]\n")
-		if r.f.hours != 0 {
-			b.WriteString("    lifetime: " + plan.Span(time.Duration(r.f.hours)) + "\n")
-		}
-		if r.f.proxySafe != 0 {
-			b.WriteString("    alertBelow: " + time.Duration(r.f.proxySafe).String() + "\n")
-		}
+// An entrySettings is what register writes of a proxy.
+type entrySettings struct {
+	name, dn, vo, fqan   string // of the proxy; an empty name: it is in another file
+	lifetime, alertBelow time.Duration
+	storedBelow          time.Duration // myproxy.alertBelow, which is one for the whole configuration
+	emails               []string
+}
+
+// overlay puts what the flags say over the settings. What other files have already is left out.
+func (r *registration) overlay(s entrySettings) entrySettings {
+	if d := time.Duration(r.f.hours); d != 0 && s.name != "" {
+		s.lifetime = d
 	}
-	if r.f.myproxySafe != 0 && time.Duration(r.f.myproxySafe) != r.cfg.MyProxy.AlertBelow {
-		b.WriteString("myproxy:\n  alertBelow: " + time.Duration(r.f.myproxySafe).String() + "\n")
+	if d := time.Duration(r.f.proxySafe); d != 0 && s.name != "" {
+		s.alertBelow = d
+	}
+	if d := time.Duration(r.f.myproxySafe); d != 0 && d != r.cfg.MyProxy.AlertBelow {
+		s.storedBelow = d
 	}
 	if r.f.email != "" && !r.mailed(r.f.email) {
-		b.WriteString("alerts:\n  - email: {to: " + yamlWord(r.f.email) + "}\n")
+		s.emails = append(slices.Clone(s.emails), r.f.email)
+	}
+	return s
+}
+
+// text is the file; empty if there is nothing to say.
+func (s entrySettings) text() string {
+	var b strings.Builder
+	if s.name != "" {
+		b.WriteString("proxies:\n  - name: " + s.name + "\n    dn: " + yamlWord(s.dn) + "\n")
+		if s.vo != "" {
+			b.WriteString("    vo: " + yamlWord(s.vo) + "\n")
+		}
+		b.WriteString("    attributes: [" + yamlFQAN(s.fqan) + "]\n")
+		if s.lifetime != 0 {
+			b.WriteString("    lifetime: " + spell(s.lifetime) + "\n")
+		}
+		if s.alertBelow != 0 {
+			b.WriteString("    alertBelow: " + spell(s.alertBelow) + "\n")
+		}
+	}
+	if s.storedBelow != 0 {
+		b.WriteString("myproxy:\n  alertBelow: " + spell(s.storedBelow) + "\n")
+	}
+	if len(s.emails) > 0 {
+		b.WriteString("alerts:\n")
+	}
+	for _, to := range s.emails {
+		b.WriteString("  - email: {to: " + yamlWord(to) + "}\n")
 	}
 	if b.Len() == 0 {
 		return ""
 	}
 	return entryMark + b.String()
+}
+
+// spell writes a duration for the configuration, to the second: 48h, 1h23m20s.
+func spell(d time.Duration) string {
+	s := d.String()
+	if strings.HasSuffix(s, "m0s") {
+		s = strings.TrimSuffix(s, "0s")
+	}
+	if strings.HasSuffix(s, "h0m") {
+		s = strings.TrimSuffix(s, "0m")
+	}
+	return s
+}
+
+// readEntry reads a file that register has written. One that has been edited since is not ours any more.
+func readEntry(file string) (s entrySettings, ours bool) {
+	data, err := os.ReadFile(file)
+	if err != nil || !strings.HasPrefix(string(data), entryMark) {
+		return s, false
+	}
+	return parseEntry(string(data))
+}
+
+func parseEntry(text string) (s entrySettings, ours bool) {
+	unquote := func(v string) string {
+		if u, err := strconv.Unquote(v); err == nil && strings.HasPrefix(v, `"`) {
+			return u
+		}
+		return v
+	}
+	span := func(v string) time.Duration {
+		d, _ := time.ParseDuration(v)
+		return d
+	}
+	for line := range strings.Lines(text) {
+		line = strings.TrimSuffix(line, "\n")
+		key, value, _ := strings.Cut(line, ": ")
+		switch key {
+		case "  - name":
+			s.name = value
+		case "    dn":
+			s.dn = unquote(value)
+		case "    vo":
+			s.vo = unquote(value)
+		case "    attributes":
+			s.fqan = unquote(strings.TrimSuffix(strings.TrimPrefix(value, "["), "]"))
+		case "    lifetime":
+			s.lifetime = span(value)
+		case "    alertBelow":
+			s.alertBelow = span(value)
+		case "  alertBelow":
+			s.storedBelow = span(value)
+		case "  - email":
+			s.emails = append(s.emails, unquote(strings.TrimSuffix(strings.TrimPrefix(value, "{to: "), "}")))
+		}
+	}
+	return s, s.text() == text
 }
 
 // mailed reports whether alerts go to an address already.
@@ -112,12 +200,6 @@ func (r *registration) tryEntry(text string) error {
 	}
 	r.cfg, r.want = cfg, cfg.Desired()
 	return nil
-}
-
-// isOurEntry reports whether register wrote a file.
-func isOurEntry(file string) bool {
-	data, err := os.ReadFile(file)
-	return err == nil && strings.HasPrefix(string(data), entryMark)
 }
 
 // confd is the directory of further configuration files.

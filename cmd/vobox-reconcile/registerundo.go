@@ -93,7 +93,7 @@ func (a *app) entriesOf(cfg *config.Config, list []record) (files []string, err 
 	for _, r := range list {
 		i := slices.IndexFunc(cfg.Proxies, func(p config.Proxy) bool { return p.Name == r.Name })
 		file, line := cfg.Position(fmt.Sprintf("proxies[%d]", i))
-		if !isOurEntry(file) {
+		if e, ours := readEntry(file); !ours || e.name != r.Name {
 			return nil, fmt.Errorf("the proxy %s is not of a file that register wrote: take it out of %s:%d, then the next pass leaves it alone", r.Name, file, line)
 		}
 		if err := unix.Access(filepath.Dir(file), unix.W_OK); err != nil {
