@@ -63,6 +63,9 @@ func (a *app) pass(ctx context.Context, p passFlags) error {
 	}
 	if p.dryRun {
 		at := now()
+		if p.at != "" {
+			a.rehearse(want, at)
+		}
 		return a.finish(reconcile.Preview(plan.Compute(want, engine.Observe(want), at, opts), at), want, true)
 	}
 	if err := checkInvoker(want); err != nil {

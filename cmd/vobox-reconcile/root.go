@@ -159,7 +159,7 @@ func (a *app) rootCommand() *cobra.Command {
 	f.StringVar(&a.color, "color", "auto", "`when` to use colour: auto, always or never")
 	p.register(root)
 	a.completeFlags(root)
-	root.AddCommand(a.statusCommand(), a.inspectCommand(), a.schemaCommand(), a.versionCommand(), a.completionCommand(), a.doctorCommand(), a.alertsCommand(), a.initCommand(), a.loginCommand(), a.storeCommand(), a.storedCommand(), a.enrollCommand())
+	root.AddCommand(a.statusCommand(), a.whyCommand(), a.inspectCommand(), a.schemaCommand(), a.versionCommand(), a.completionCommand(), a.doctorCommand(), a.alertsCommand(), a.initCommand(), a.loginCommand(), a.storeCommand(), a.storedCommand(), a.enrollCommand())
 	root.AddCommand(a.oldCommands()...)
 	return root
 }

@@ -41,7 +41,7 @@ if an alert is critical; with --at, if that were so without a pass. With
 is what a configuration with faults gives.`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if _, err := time.ParseDuration(firstOf(args...)); err == nil && cmd.Flags().Changed("watch") {
-				return usage("%q stands alone: write --watch=%s", args[0], args[0])
+				return usage("the interval goes with an equals sign: --watch=%s", args[0])
 			}
 			return noArguments(cmd, args)
 		},
@@ -118,7 +118,11 @@ func (a *app) status(at string) error {
 			return err
 		}
 	} else {
-		a.printStatus(a.text(v.want), v.doc)
+		w := a.text(v.want)
+		if at != "" && v.doc.Rehearsal == nil {
+			w.taken(v.doc.Time, a.now())
+		}
+		a.printStatus(w, v.doc)
 	}
 	if v.doc.Bad() {
 		return exit(exitFailed)

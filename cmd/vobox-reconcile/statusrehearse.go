@@ -34,7 +34,27 @@ func (w *writer) rehearsal(d status.Doc) {
 
 // rehearsalWords say what is shown.
 func rehearsalWords(t, seen time.Time) string {
-	return fmt.Sprintf("A rehearsal for %s, %s from now: the box as it is now, at that time. Nothing is touched.", plan.Clock(t), plan.Span(t.Sub(seen)))
+	return fmt.Sprintf("A rehearsal for %s, %s: the box as it is now, at that time. Nothing is touched.", plan.Clock(t), farAway(t, seen))
+}
+
+// rehearse says that a plan is one for another time: status at that time tells what passes until then would have done.
+func (a *app) rehearse(want plan.Desired, t time.Time) {
+	if a.output == "text" {
+		w := a.text(want)
+		w.para(bold, 0, fmt.Sprintf("A rehearsal for %s, %s: what the first pass from now on would do, were it made then.", plan.Clock(t), farAway(t, a.now())))
+	}
+}
+
+// taken says that a status is of the box as it is now, for a time that is over.
+func (w *writer) taken(t, now time.Time) {
+	w.para(bold, 0, fmt.Sprintf("The box as it is now, taken for %s, %s.", plan.Clock(t), farAway(t, now)))
+}
+
+func farAway(t, now time.Time) string {
+	if d := now.Sub(t); d > 0 {
+		return plan.Span(d) + " ago"
+	}
+	return plan.Span(t.Sub(now)) + " from now"
 }
 
 func (w *writer) renewedRows(d status.Doc) []row {

@@ -56,7 +56,7 @@ type row struct {
 	left   string
 	state  string
 	next   forms
-	path   string   // instead of next: cut in the middle where it is too long
+	path   string // instead of next: cut in the middle where it is too long
 	reason string
 	style  string // of the reason
 }

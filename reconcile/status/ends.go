@@ -60,7 +60,7 @@ func (b Box) endsOf(c plan.Credential, st plan.CredentialState) []End {
 	if src := c.Source.Certificate; src != nil && !has(cert, st.Source.NotAfter) {
 		add(cert, sourceName(c), st.Source.NotAfter, false, false)
 	}
-	if g := grantOf(c, st); g != nil && c.Source.MyProxy != nil {
+	if g := grantOf(c, st); g != nil && c.Source.MyProxy != nil && !has(WhatStored, g.StoredEnd) && !has(WhatUserCert, g.StoredEnd) {
 		add(WhatStored, "the credential stored on "+c.Source.MyProxy.Server, g.StoredEnd, false, false)
 	}
 	for i := range ends {

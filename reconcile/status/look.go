@@ -80,8 +80,8 @@ func (o *onlooker) certificates() {
 		switch {
 		case i == 0:
 			o.add(WhatProxy, "the proxy, "+name, cert.NotAfter, true, true)
-		case g != nil && !g.StoredEnd.IsZero() && !cert.NotAfter.Before(g.StoredEnd):
-			o.add(WhatStored, "the stored proxy above it, "+name, cert.NotAfter, false, true)
+		case g != nil && o.cred.Source.MyProxy != nil && !g.StoredEnd.IsZero() && !cert.NotAfter.Before(g.StoredEnd):
+			o.add(WhatStored, "the credential stored on "+o.cred.Source.MyProxy.Server+", "+name, cert.NotAfter, false, true)
 		default:
 			o.add(WhatProxy, "the proxy above it, "+name, cert.NotAfter, true, true)
 		}
