@@ -19,6 +19,7 @@ const (
 	maxVomsesFile  = 1 << 20 // octets of one file
 	maxVomsesDepth = 8       // directories within directories
 	maxVomsesFiles = 10000
+	maxLineErrors  = 100 // bad lines of one file that are told; the rest is counted
 )
 
 // lineExample is what a bad line is told to look like.
@@ -61,8 +62,8 @@ func (e *LineError) Error() string {
 
 func (e *LineError) Unwrap() error { return e.Err }
 
-// ParseVomses reads vomses lines; name is used in errors. A bad line is reported as a *[LineError] (errors.Join) and
-// the others are still returned.
+// ParseVomses reads vomses lines; name is used in errors. A bad line is reported as a *[LineError] (errors.Join), of
+// the first hundred, and the others are still returned.
 //
 // A line has five tokens in double quotes, or six: the sixth, a Globus version such as "24", is passed over. As in the
 // C++ client, text outside quotes counts for nothing; blank lines and what follows a # do not either. Unlike it, ports
@@ -71,17 +72,22 @@ func ParseVomses(name string, data []byte) ([]Server, error) {
 	var servers []Server
 	var errs []error
 	text := strings.TrimPrefix(string(data), "\ufeff")
-	line := 0
+	line, bad := 0, 0
 	for l := range strings.SplitSeq(text, "\n") {
 		line++
 		s, ok, err := parseLine(strings.TrimSuffix(l, "\r"))
 		if err != nil {
-			err.File, err.Line = name, line
-			errs = append(errs, err)
+			if bad++; bad <= maxLineErrors {
+				err.File, err.Line = name, line
+				errs = append(errs, err)
+			}
 		} else if ok {
 			s.File, s.Line = name, line
 			servers = append(servers, s)
 		}
+	}
+	if bad > maxLineErrors {
+		errs = append(errs, fmt.Errorf("%s: %d more lines that cannot be used", name, bad-maxLineErrors))
 	}
 	return servers, errors.Join(errs...)
 }
