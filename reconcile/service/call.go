@@ -45,7 +45,7 @@ func inMemory(data []byte) (*os.File, error) {
 		return nil, err
 	}
 	f := os.NewFile(uintptr(fd), "standard input")
-	if _, err := f.Write(data); err == nil {
+	if _, err = f.Write(data); err == nil {
 		_, err = f.Seek(0, 0)
 	}
 	if err != nil {

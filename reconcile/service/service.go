@@ -20,7 +20,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"sort"
 	"strings"
 	"time"
 )
@@ -208,28 +207,4 @@ func (r *Runner) until(ctx context.Context, j job) error {
 		}
 		j.timeout = max(time.Until(deadline), time.Millisecond)
 	}
-}
-
-// Wait says when a restart is allowed under atMost (n per the duration), given when earlier ones happened: zero means
-// now. The window slides: at no time are there more than n restarts in the last per. n or per of zero or less is no
-// limit. A restart recorded in the future, before the clock was set back, counts as one at now, so that it delays by
-// per at most.
-func Wait(restarts []time.Time, n int, per time.Duration, now time.Time) time.Time {
-	if n <= 0 || per <= 0 {
-		return time.Time{}
-	}
-	var recent []time.Time
-	for _, t := range restarts {
-		if t.After(now) {
-			t = now
-		}
-		if t.Add(per).After(now) {
-			recent = append(recent, t)
-		}
-	}
-	if len(recent) < n {
-		return time.Time{}
-	}
-	sort.Slice(recent, func(i, j int) bool { return recent[i].After(recent[j]) })
-	return recent[n-1].Add(per)
 }
