@@ -21,9 +21,9 @@ type Attributes struct {
 // itself.
 func ParseAttributes(s string) (Attributes, error) {
 	vo, list, some := strings.Cut(s, ":")
-	if strings.HasPrefix(s, "/") {
-		list, some = s, true
-		vo = ""
+	bare := strings.HasPrefix(s, "/")
+	if bare {
+		vo, list, some = "", s, true
 	}
 	a := Attributes{VO: vo}
 	if some {
@@ -35,7 +35,7 @@ func ParseAttributes(s string) (Attributes, error) {
 			if err != nil {
 				return Attributes{}, fmt.Errorf("%q: %w; write VO or VO:FQAN, such as alice:/alice/Role=lcgadmin", s, err)
 			}
-			if a.VO == "" {
+			if bare {
 				a.VO = fqan.VO()
 			}
 			a.FQANs = append(a.FQANs, fqan.String())

@@ -82,7 +82,10 @@ func (e *Enroller) Login(ctx context.Context, r LoginRequest) (*Login, error) {
 		out.warn(Warning{ID: "MP-OLDKEY", Text: "a proxy with an elliptic key cannot authorise a renewal at a MyProxy server, and old grid software cannot read it",
 			Remedy: "leave --key out, if this is to be the login proxy for a VO box"})
 	}
-	return out, e.verify(r, out)
+	if err := e.verify(r, out); err != nil {
+		return nil, err
+	}
+	return out, nil
 }
 
 func (l *Login) warn(w Warning) { l.Warnings = append(l.Warnings, w) }
@@ -174,7 +177,7 @@ func (e *Enroller) attributes(ctx context.Context, r LoginRequest, a Attributes,
 	if err != nil {
 		return nil, fmt.Errorf("reading the attribute certificate of %s: %w", resp.Server.Address(), err)
 	}
-	if err := asWanted(ac, resp.Server, a); err != nil {
+	if err := asWanted(ac, resp.Server, a, now); err != nil {
 		return nil, err
 	}
 	out.remark(resp, ac, lifetime, now)
@@ -232,9 +235,13 @@ func notHeld(a Attributes, err error) error {
 	return err
 }
 
-// asWanted refuses attributes of another VO, or without what was asked for. vomsd refuses itself; what IAM gives is by its
+// asWanted refuses attributes of another VO, without what was asked for, or that are over already. vomsd refuses itself; what IAM gives is by its
 // own lights.
-func asWanted(ac *attrcert.AC, from voms.Server, a Attributes) error {
+func asWanted(ac *attrcert.AC, from voms.Server, a Attributes, now time.Time) error {
+	if !ac.NotAfter.After(now) {
+		return &Error{ID: trust.IDACExpired, Where: atAdmin, Remedy: remedies[trust.IDACExpired].what,
+			Err: fmt.Errorf("%s gave attributes that ended on %s", from.Address(), plan.Clock(ac.NotAfter))}
+	}
 	if ac.VO != from.VO {
 		return &Error{ID: trust.IDAC, Where: atVO, Remedy: "tell the administrators of VO " + a.VO,
 			Err: fmt.Errorf("%s gave attributes of VO %q, not of %q", from.Address(), ac.VO, from.VO)}

@@ -63,10 +63,11 @@ func (e *Enroller) each(r Repository, show *proxycert.Credential, f func(*myprox
 			break
 		}
 	}
-	if len(failed) == 1 {
-		return failed[0]
+	err := failed[0]
+	for _, next := range failed[1:] {
+		err = fmt.Errorf("%w; %w", err, next)
 	}
-	return errors.Join(failed...)
+	return err
 }
 
 // A StoreRequest says what to store, and who may have it.
