@@ -134,13 +134,41 @@ func (a *app) enrollUser(ctx context.Context, f *enrollFlags, register bool) err
 	if err != nil {
 		return a.failed(err)
 	}
-	a.warnings(made.Warnings)
+	if a.output != "json" {
+		a.warnings(made.Warnings)
+	}
 	t.say("Created proxy in %s, valid until %s.\n", out, a.here(made.End))
-	if err := a.deposit(ctx, e, &f.storeFlags, repository, req.Signer, cfg, t); err != nil {
+	doc, stored, err := a.deposit(ctx, e, &f.storeFlags, repository, req.Signer, made.Credential, cfg)
+	if err != nil {
 		return err
 	}
-	a.next(t, f.box, out, register)
+	next := nextSteps(f.box, out, register)
+	if a.output == "json" {
+		if err := a.printJSON(enrollDoc{loginDocOf(e, made, out, a.now()), doc, next}); err != nil {
+			return err
+		}
+		return doc.exit()
+	}
+	if err := doc.show(a, t, stored); err != nil {
+		return err
+	}
+	t.say("\nWhat to type next, while the login proxy lasts:\n")
+	for _, step := range next {
+		t.say("  %s> %s\n", step.Where, step.Command)
+	}
 	return nil
+}
+
+// An enrollDoc is what enroll did, and what is left to do.
+type enrollDoc struct {
+	Login  loginDoc  `json:"login"`
+	Stored *storeDoc `json:"stored"`
+	Next   []nextDoc `json:"next"`
+}
+
+type nextDoc struct {
+	Where   string `json:"where"`
+	Command string `json:"command"`
 }
 
 // vomsFrom fills in the attributes that the configuration wants, where none are asked for.
@@ -159,16 +187,15 @@ func (f *enrollFlags) vomsFrom(cfg *config.Config) error {
 	return usage("which VO, and which role? --voms alice:/alice/Role=lcgadmin")
 }
 
-// next says what to type now.
-func (a *app) next(t *loginTeller, box, proxy string, register bool) {
+// nextSteps are what to type now.
+func nextSteps(box, proxy string, register bool) []nextDoc {
+	var steps []nextDoc
+	if proxy != enroll.ProxyPath(func(string) string { return "" }, os.Geteuid()) {
+		steps = append(steps, nextDoc{"LCG-UI", "export X509_USER_PROXY=" + shellWord(proxy)})
+	}
 	command := "vobox-reconcile"
 	if register {
 		command += " register"
 	}
-	t.say("\nWhat to type next, while the login proxy lasts:\n")
-	if proxy != enroll.ProxyPath(func(string) string { return "" }, os.Geteuid()) {
-		t.say("  LCG-UI> export X509_USER_PROXY=%s\n", proxy)
-	}
-	t.say("  LCG-UI> gsissh -p 1975 %s\n  VO-Box> %s\n", box, command)
+	return append(steps, nextDoc{"LCG-UI", "gsissh -p 1975 " + shellWord(box)}, nextDoc{"VO-Box", command})
 }
-

@@ -240,7 +240,7 @@ func (a *app) login(ctx context.Context, f *loginFlags) error {
 	if err != nil {
 		return a.failed(err)
 	}
-	if !f.ignoreWarn {
+	if !f.ignoreWarn && a.output != "json" {
 		a.warnings(made.Warnings)
 	}
 	return t.loggedIn(e, made, out)

@@ -64,7 +64,7 @@ func (a *app) here(t time.Time) string { return t.In(a.now().Location()).Format(
 
 func (t *loginTeller) loggedIn(e *enroll.Enroller, made *enroll.Login, path string) error {
 	if t.a.output == "json" {
-		return t.a.loginJSON(e, made, path)
+		return t.a.printJSON(loginDocOf(e, made, path, t.a.now()))
 	}
 	t.say("Created proxy in %s.\n\nYour proxy is valid until %s\n", path, t.a.here(made.Credential.NotAfter()))
 	if made.End.Before(made.Credential.NotAfter()) {
@@ -94,9 +94,9 @@ func warningDocs(list []enroll.Warning) []warningDoc {
 	return docs
 }
 
-func (a *app) loginJSON(e *enroll.Enroller, made *enroll.Login, path string) error {
-	in := inspect.Inspector{Store: e.Trust, Now: a.now(), UID: expectedOwner()}
-	return a.printJSON(loginDoc{inspectDocOf(in.File(path), in.Now), warningDocs(made.Warnings)})
+func loginDocOf(e *enroll.Enroller, made *enroll.Login, path string, now time.Time) loginDoc {
+	in := inspect.Inspector{Store: e.Trust, Now: now, UID: expectedOwner()}
+	return loginDoc{inspectDocOf(in.File(path), now), warningDocs(made.Warnings)}
 }
 
 // warnings tells people what they should know, on standard error.

@@ -271,25 +271,35 @@ func (a *app) store(ctx context.Context, f *storeFlags) error {
 	if err != nil {
 		return a.failed(err)
 	}
-	return a.deposit(ctx, e, f, repository, user, cfg, t)
+	doc, req, err := a.deposit(ctx, e, f, repository, user, nil, cfg)
+	if err != nil {
+		return err
+	}
+	if a.output != "json" {
+		return doc.show(a, t, req)
+	}
+	if err := a.printJSON(doc); err != nil {
+		return err
+	}
+	return doc.exit()
 }
 
-// deposit stores, and tries a renewal if there is a machine proxy.
-func (a *app) deposit(ctx context.Context, e *enroll.Enroller, f *storeFlags, to enroll.Repository, user *proxycert.Credential, cfg *config.Config, t *loginTeller) error {
+// deposit stores, and tries a renewal if there is a machine proxy, proved with the login proxy if there is one.
+func (a *app) deposit(ctx context.Context, e *enroll.Enroller, f *storeFlags, to enroll.Repository, user, login *proxycert.Credential, cfg *config.Config) (*storeDoc, enroll.StoreRequest, error) {
 	passphrase, err := a.newPassphrase(f)
 	if err != nil {
-		return a.failed(err)
+		return nil, enroll.StoreRequest{}, a.failed(err)
 	}
 	defer clear(passphrase)
 	machine, err := a.machineProxy(f.renewer, cfg)
 	if err != nil {
-		return a.failed(err)
+		return nil, enroll.StoreRequest{}, a.failed(err)
 	}
 	if passphrase != nil {
 		machine = nil // the server renews nothing that has one
 	}
-	var old func() (*proxycert.Credential, error)
-	if machine != nil {
+	old := func() (*proxycert.Credential, error) { return login, nil }
+	if machine != nil && login == nil {
 		old = e.ShortProxy(user)
 	}
 	req := enroll.StoreRequest{
@@ -302,24 +312,14 @@ func (a *app) deposit(ctx context.Context, e *enroll.Enroller, f *storeFlags, to
 	}
 	made, err := e.Store(ctx, req)
 	if err != nil {
-		return a.failed(err)
+		return nil, req, a.failed(err)
 	}
 	var probe *probeDoc
 	if machine != nil {
 		found, err := a.prove(ctx, e, made, to, f.what.name, machine, old)
 		probe = probeDocOf(machine.Identity().String(), found, err)
 	}
-	doc := storeDocOf(made, req, probe, a.now())
-	if a.output != "json" {
-		return doc.show(a, t, req)
-	}
-	if err := a.printJSON(doc); err != nil {
-		return err
-	}
-	if probe != nil && probe.err != nil {
-		return exit(exitFailed)
-	}
-	return nil
+	return storeDocOf(made, req, probe, a.now()), req, nil
 }
 
 // prove renews in the name of a box, as it would, and drops what comes.
@@ -390,4 +390,3 @@ func (a *app) askTwice(what string) ([]byte, error) {
 	}
 	return one, nil
 }
-

@@ -213,11 +213,17 @@ func (a *app) look(ctx context.Context, e *enroll.Enroller, f *lookFlags, from e
 	} else {
 		_, err = a.stdout.Write([]byte(printable(doc.text(measured, a.now()))))
 	}
-	if err != nil {
+	failed := doc.Probe != nil && doc.Probe.err != nil
+	switch {
+	case err != nil:
 		return err
+	case a.output == "json" && failed:
+		return exit(exitFailed)
+	case a.output == "json":
+		return nil
 	}
 	a.warnings(warnings)
-	if doc.Probe != nil && doc.Probe.err != nil {
+	if failed {
 		return a.probed(doc.Probe, nil)
 	}
 	return nil

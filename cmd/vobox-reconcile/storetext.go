@@ -94,6 +94,14 @@ func storeDocOf(made *enroll.Deposit, req enroll.StoreRequest, probe *probeDoc, 
 	return d
 }
 
+// exit is the end of the program: that it is stored is not all that was wanted.
+func (d *storeDoc) exit() error {
+	if d.Probe != nil && d.Probe.err != nil {
+		return exit(exitFailed)
+	}
+	return nil
+}
+
 // show says what was stored, with the last line of myproxy-init, and what the flags mean.
 func (d *storeDoc) show(a *app, t *loginTeller, req enroll.StoreRequest) error {
 	left := d.Credential.NotAfter.Sub(a.now())
