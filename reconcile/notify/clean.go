@@ -29,6 +29,7 @@ func oneLine(s string, limit int) string {
 	if printableLine(s) {
 		return cutAt(s, limit)
 	}
+	s = s[:min(len(s), 8*limit)] // nobody has to look at megabytes
 	s = strings.Map(func(r rune) rune {
 		switch {
 		case r == utf8.RuneError:

@@ -35,7 +35,7 @@ func Decide(m Memory, p Pass, listeners []Listener) (Memory, map[string][]Alert)
 	for _, l := range listeners {
 		var alerts []Alert
 		for _, r := range m.Alerts {
-			told, known := m.ledger(l).Told[r.key()]
+			told, known := m.ledger(l).Told[r.key]
 			if !l.due(r, told, known, p.Time) {
 				continue
 			}
@@ -75,7 +75,7 @@ func (m *Memory) see(p Pass) {
 	var order []string
 	for _, a := range p.Alerts {
 		r := record(a, p.Time)
-		key := r.key()
+		key := r.key
 		if had, twice := open[key]; twice && (had.Severity == Critical || r.Severity != Critical) {
 			continue
 		} else if !twice {
@@ -85,14 +85,14 @@ func (m *Memory) see(p Pass) {
 	}
 	var alerts []Record
 	for _, r := range m.Alerts {
-		now, is := open[r.key()]
+		now, is := open[r.key]
 		switch {
 		case is:
 			if r.Gone.IsZero() || p.Time.Sub(r.Gone) < sameEpisode {
 				now.Since = r.Since
 			}
 			r = now
-			delete(open, r.key())
+			delete(open, r.key)
 		case r.Gone.IsZero() && (p.Ended == nil || p.Ended(r.ID, r.Subject)):
 			r.Gone = p.Time
 		}
@@ -122,7 +122,7 @@ func (m *Memory) forget(now time.Time, listeners []Listener) {
 		}
 	}
 	m.Alerts = slices.DeleteFunc(m.Alerts, func(r Record) bool {
-		return now.Sub(r.Seen) >= keepGone || !r.Gone.IsZero() && !m.remembered(r.key())
+		return now.Sub(r.Seen) >= keepGone || !r.Gone.IsZero() && !m.remembered(r.key)
 	})
 	if extra := len(m.Alerts) - maxAlerts; extra > 0 {
 		slices.SortStableFunc(m.Alerts, worse)
@@ -130,7 +130,7 @@ func (m *Memory) forget(now time.Time, listeners []Listener) {
 	}
 	keep := map[string]bool{}
 	for _, r := range m.Alerts {
-		keep[r.key()] = true
+		keep[r.key] = true
 	}
 	for _, led := range m.Channels {
 		for key := range led.Told {
@@ -168,12 +168,14 @@ func worse(a, b Record) int {
 // Told records that a listener was told, at a time that is cut to the minute: passes that are a day apart but for some seconds
 // are a day apart.
 func (m *Memory) Told(l Listener, alerts []Alert, now time.Time) {
-	*m = m.clone()
 	led := m.ledger(l)
 	led.Failed, led.Warned, led.Error = time.Time{}, time.Time{}, ""
 	now = now.UTC().Truncate(time.Minute)
 	for _, a := range alerts {
-		key := Key(a.ID, a.Subject)
+		key := a.key
+		if key == "" {
+			key = Key(a.ID, a.Subject)
+		}
 		t, known := led.Told[key]
 		if a.State == Ended {
 			t.Ended, t.Back = now, false
@@ -187,7 +189,6 @@ func (m *Memory) Told(l Listener, alerts []Alert, now time.Time) {
 
 // Failed records that a listener could not be reached. It reports whether that is worth saying: when it begins, and once a day.
 func (m *Memory) Failed(l Listener, err error, now time.Time) (say bool) {
-	*m = m.clone()
 	led := m.ledger(l)
 	now = now.UTC().Truncate(time.Second)
 	if led.Failed.IsZero() {

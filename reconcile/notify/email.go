@@ -178,8 +178,10 @@ func (e *Email) hand(ctx context.Context, letter *mail.Msg, policy mail.TLSPolic
 	if letter.IsDelivered() {
 		err = nil // the server has it, whatever came after
 	}
-	line.hurry()
-	session.Quit()
+	if ctx.Err() == nil {
+		line.hurry()
+		session.Quit()
+	}
 	return line, err
 }
 
@@ -187,11 +189,7 @@ func (e *Email) hand(ctx context.Context, letter *mail.Msg, policy mail.TLSPolic
 // and encoded by RFC 2047.
 func (e *Email) letter(m Message, to []string) (*mail.Msg, error) {
 	text := m.Text()
-	encoding := mail.EncodingUSASCII
-	if strings.ContainsFunc(text, func(r rune) bool { return r > '~' }) || slices.ContainsFunc(strings.Split(text, "\n"), func(l string) bool { return len(l) > 900 }) {
-		encoding = mail.EncodingQP
-	}
-	letter := mail.NewMsg(mail.WithNoDefaultUserAgent(), mail.WithEncoding(encoding), mail.WithCharset(mail.CharsetUTF8))
+	letter := mail.NewMsg(mail.WithNoDefaultUserAgent(), mail.WithEncoding(mail.EncodingQP), mail.WithCharset(mail.CharsetUTF8))
 	if err := letter.From(e.From); err != nil {
 		return nil, fmt.Errorf("from: %w", err)
 	}
@@ -209,8 +207,22 @@ func (e *Email) letter(m Message, to []string) (*mail.Msg, error) {
 	if m.Severity() == Critical && !m.Test {
 		letter.SetImportance(mail.ImportanceHigh)
 	}
-	letter.SetBodyString(mail.TypeTextPlain, strings.ReplaceAll(text, "\n", "\r\n"))
+	letter.SetBodyString(mail.TypeTextPlain, strings.ReplaceAll(text, "\n", "\r\n"), mail.WithPartEncoding(encodingOf(text)))
 	return letter, nil
+}
+
+// maxLine is how long a line of a mail may be as it is: RFC 5321 section 4.5.3.1.6 allows 1000 bytes.
+const maxLine = 900
+
+// encodingOf leaves a text as it is if every server takes it: commands are copied from mails, and not every program that shows
+// one decodes it.
+func encodingOf(text string) mail.Encoding {
+	for line := range strings.Lines(text) {
+		if len(line) > maxLine || strings.ContainsFunc(line, func(r rune) bool { return r > '~' }) {
+			return mail.EncodingQP
+		}
+	}
+	return mail.NoEncoding
 }
 
 // messageID is unique, and of the sender's domain.

@@ -52,6 +52,8 @@ type Record struct {
 	Since    time.Time `json:"since"`
 	Seen     time.Time `json:"seen"`          // when it was last seen
 	Gone     time.Time `json:"gone,omitzero"` // zero: it is open
+
+	key string // that of ID and Subject
 }
 
 // A Ledger is what one channel was told.
@@ -77,17 +79,16 @@ func Key(id, subject string) string {
 	return hex.EncodeToString(h[:9])
 }
 
-func (r Record) key() string { return Key(r.ID, r.Subject) }
-
 // record is an alert as it is remembered.
 func record(a Alert, since time.Time) Record {
 	a = a.Clean()
-	return Record{ID: a.ID, Severity: a.Severity, Subject: a.Subject, Message: a.Message, Remedy: a.Remedy, Where: a.Where, Since: since, Seen: since}
+	return Record{ID: a.ID, Severity: a.Severity, Subject: a.Subject, Message: a.Message, Remedy: a.Remedy, Where: a.Where, Since: since, Seen: since,
+		key: Key(a.ID, a.Subject)}
 }
 
 // alert is a record as it is told.
 func (r Record) alert() Alert {
-	a := Alert{ID: r.ID, Severity: r.Severity, Subject: r.Subject, Message: r.Message, Remedy: r.Remedy, Where: r.Where, State: Open, Since: r.Since}
+	a := Alert{ID: r.ID, Severity: r.Severity, Subject: r.Subject, Message: r.Message, Remedy: r.Remedy, Where: r.Where, State: Open, Since: r.Since, key: r.key}
 	if !r.Gone.IsZero() {
 		a.State = Ended
 	}
@@ -123,11 +124,10 @@ func (m *Memory) sanitize(now time.Time) {
 	for _, r := range m.Alerts[:min(len(m.Alerts), maxAlerts)] {
 		clean := record(r.alert(), r.Since)
 		clean.Seen, clean.Gone = r.Seen, r.Gone
-		key := clean.key()
-		if clean.ID == "" || seen[key] || !past(r.Since) || !past(r.Seen) || !r.Gone.IsZero() && !past(r.Gone) {
+		if clean.ID == "" || seen[clean.key] || !past(r.Since) || !past(r.Seen) || !r.Gone.IsZero() && !past(r.Gone) {
 			continue
 		}
-		seen[key] = true
+		seen[clean.key] = true
 		alerts = append(alerts, clean)
 	}
 	m.Alerts = alerts
@@ -222,6 +222,9 @@ func (m *Memory) ledger(l Listener) *Ledger {
 	if led == nil {
 		led = &Ledger{Told: map[string]Told{}}
 		m.Channels[l.Key] = led
+	}
+	if led.Told == nil {
+		led.Told = map[string]Told{}
 	}
 	led.Name = oneLine(cmp.Or(l.Name, l.Key), maxSubject)
 	return led

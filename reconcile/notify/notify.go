@@ -49,6 +49,8 @@ type Alert struct {
 	State    State     `json:"state,omitempty"`
 	Since    time.Time `json:"since,omitzero"` // when it was first seen
 	Told     time.Time `json:"told,omitzero"`  // when this channel was last told; zero: never
+
+	key string // of the record that it is from
 }
 
 // A Message is what one channel is told at one time.

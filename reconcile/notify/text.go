@@ -23,7 +23,7 @@ func (m Message) Headline() string {
 	if len(m.Alerts) == 0 {
 		return cutAt(fmt.Sprintf("[%s] nothing to tell", host), headline)
 	}
-	worst := m.Alerts[0]
+	worst := m.Alerts[0].Clean()
 	word := string(worst.Severity)
 	if worst.State == Ended {
 		word = "well again"
@@ -32,8 +32,11 @@ func (m Message) Headline() string {
 	if n := len(m.Alerts) + m.More - 1; n > 0 {
 		more = fmt.Sprintf(", and %d more", n)
 	}
-	return cutAt(fmt.Sprintf("[%s] %s: %s %s", host, word, oneLine(worst.ID, maxID), brief(worst.Subject)), headline-len(more)) + more
+	return plainWords(cutAt(fmt.Sprintf("[%s] %s: %s %s", host, word, worst.ID, brief(worst.Subject)), headline-len(more)) + more)
 }
+
+// plainWords keeps text from looking like an encoded word (RFC 2047), which mail programs would decode.
+func plainWords(s string) string { return strings.ReplaceAll(s, "=?", "= ?") }
 
 // brief is a subject, or the last element of one that is a path.
 func brief(subject string) string {
