@@ -46,6 +46,9 @@ type Engine struct {
 	// Resident says that whoever makes passes stays, and makes the next one at the report's NextLook. Passes are taken to
 	// come from cron otherwise, or from somebody at a terminal: which of them, and how often, the record of passes tells.
 	Resident bool
+	// SetBack says that the clock of the box was set back since the last pass: it was ahead before. Where the record has a
+	// pass from the future, that is known without.
+	SetBack bool
 	// Limit is how long the renewals of one pass may take together, retries included. Zero: 5 minutes.
 	Limit time.Duration
 	// RetryAfter is the first pause before a retry; later ones grow, with jitter. Zero: 2 seconds.
@@ -147,10 +150,14 @@ func Preview(p plan.Plan, now time.Time) *Report {
 // Pass observes, plans and applies. The caller holds the lock.
 func (e *Engine) Pass(ctx context.Context, want plan.Desired, o plan.Options) (*Report, error) {
 	now := e.Now()
+	distrust := e.SetBack || setBack(want, now)
 	if err := e.noteRun(want, now); err != nil {
 		e.Log.Info().Err(err).Msg("this pass is not on record")
 	}
 	seen := e.look(want, now)
+	if distrust {
+		e.distrust(want, seen)
+	}
 	p := plan.Compute(want, seen.Observed, now, o)
 	if len(p.Steps) > 0 {
 		e.sweep(want, now)
@@ -158,6 +165,29 @@ func (e *Engine) Pass(ctx context.Context, want plan.Desired, o plan.Options) (*
 	report := e.Apply(ctx, want, seen, p)
 	report.Time = now
 	return report, nil
+}
+
+// distrust has nothing decided by what was measured with a clock that was wrong.
+func (e *Engine) distrust(want plan.Desired, s *seen) {
+	e.Log.Info().Msg("the clock was set back: how long the servers gave is not known until they are asked again")
+	for name, st := range s.Credentials {
+		if st.Grant != nil {
+			st.Grant.Stale = true
+			s.Credentials[name] = st
+		}
+	}
+	if len(s.state.Grants) == 0 {
+		return
+	}
+	err := s.state.change(want, func(st *state) {
+		for name, g := range st.Grants {
+			g.Stale = true
+			st.Grants[name] = g
+		}
+	})
+	if err != nil {
+		e.Log.Warn().Err(err).Msg("that the clock was set back is not on record")
+	}
 }
 
 // staleTemp is how old a temporary file must be to be one that a killed run has left.

@@ -18,11 +18,12 @@ import (
 const runsFile = "runs"
 
 const (
-	maxRuns   = 4096            // bytes; then all but the last runs are dropped
-	keptRuns  = 17              // runs that are looked at
-	sameRun   = 5 * time.Minute // runs that are closer together count as one: somebody at a terminal
-	residents = " watch"        // marks the lines of a resident program
-	runLayout = time.RFC3339    // in whole seconds, UTC
+	maxRuns    = 4096             // bytes; then all but the last runs are dropped
+	keptRuns   = 17               // runs that are looked at
+	sameRun    = 5 * time.Minute  // runs that are closer together count as one: somebody at a terminal
+	clockSlack = 10 * time.Second // a run may be so far in the future
+	residents  = " watch"         // marks the lines of a resident program
+	runLayout  = time.RFC3339     // in whole seconds, UTC
 )
 
 func runLine(r plan.Run) string {
@@ -78,6 +79,12 @@ func (e *Engine) noteRun(want plan.Desired, now time.Time) error {
 		return fmt.Errorf("writing %s: %w", path, err)
 	}
 	return f.Close()
+}
+
+// setBack reports whether the clock was set back since the last pass: that one is on record for later than now.
+func setBack(want plan.Desired, now time.Time) bool {
+	runs, _ := readRuns(want.State)
+	return len(runs) > 0 && runs[len(runs)-1].At.After(now.Add(clockSlack))
 }
 
 // rhythm is how passes come, as far as the record tells.

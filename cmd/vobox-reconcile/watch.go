@@ -46,13 +46,14 @@ type resident struct {
 	want   plan.Desired   // of it
 	faults string         // of the one on disk, as told
 
-	renew  bool              // all user proxies, in the next pass that happens
-	last   *reconcile.Report // of the last pass
-	slow   int               // directories that are not watched, as told
-	told   map[string]told   // alerts, by id and subject
-	people notifier          // tells them
-	web    *web              // shows what there is, at watch.listen
-	worked []time.Time       // when the last passes did something because another program had
+	renew   bool              // all user proxies, in the next pass that happens
+	setBack bool              // the clock, since the last pass
+	last    *reconcile.Report // of the last pass
+	slow    int               // directories that are not watched, as told
+	told    map[string]told   // alerts, by id and subject
+	people  notifier          // tells them
+	web     *web              // shows what there is, at watch.listen
+	worked  []time.Time       // when the last passes did something because another program had
 }
 
 // watch stays: a pass at start, on every change of what the configuration says or refers to, and whenever one is due.
@@ -215,6 +216,7 @@ func (r *resident) round(ctx context.Context, wake watch.Wake) (next time.Time) 
 			next = r.schedule.Again(r.now())
 		}
 	}()
+	r.setBack = r.setBack || wake.Cause == watch.Clock && wake.Jump < 0
 	r.renew = r.renew || slices.Contains(wake.Words, wordRenew)
 	r.reload(slices.Contains(wake.Words, wordReload))
 	r.schedule.Interval = r.cfg.Watch.Interval
@@ -312,7 +314,7 @@ func (r *resident) onePass(ctx context.Context) (*reconcile.Report, error) {
 	report, err := engine.Pass(ctx, r.want, opts)
 	if err == nil {
 		r.count(report)
-		r.renew = false
+		r.renew, r.setBack = false, false
 	}
 	return report, err
 }
@@ -321,7 +323,7 @@ func (r *resident) onePass(ctx context.Context) (*reconcile.Report, error) {
 func (r *resident) residentEngine() (*reconcile.Engine, error) {
 	engine, err := r.engine(r.cfg, r.want, r.now)
 	if err == nil {
-		engine.Resident, engine.RefusedLook = true, r.schedule.Refused()
+		engine.Resident, engine.RefusedLook, engine.SetBack = true, r.schedule.Refused(), r.setBack
 	}
 	return engine, err
 }

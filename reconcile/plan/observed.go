@@ -88,11 +88,15 @@ type Grant struct {
 	AC        Share         `json:"ac"`                 // of the VOMS server; zero without attributes
 	StoredEnd time.Time     `json:"storedEnd,omitzero"` // end of the credential on the MyProxy server
 	ACServer  string        `json:"acServer,omitempty"`
+
+	// Stale says that the clock was set since: what was measured by it is not believed, but for the moments in it that the
+	// servers named.
+	Stale bool `json:"stale,omitempty"`
 }
 
 // short reports whether less was granted than asked, beyond the rounding of servers that work in whole minutes.
 func (g *Grant) short() bool {
-	return g != nil && (g.Proxy.Limit != LimitNone || g.AC.Limit != LimitNone) && g.Granted < g.Asked-Slack(g.Asked)
+	return g != nil && !g.Stale && (g.Proxy.Limit != LimitNone || g.AC.Limit != LimitNone) && g.Granted < g.Asked-Slack(g.Asked)
 }
 
 // Slack is how much shorter than asked a lifetime may be before it counts as short: servers truncate to minutes, and

@@ -48,8 +48,8 @@ const sameGrant = time.Minute
 
 func limitsOf(cred Credential, st CredentialState, now time.Time) limits {
 	g, granted := st.Grant, cred.Lifetime
-	if g.fits(cred) && g.Taken && st.EffectiveEnd.Sub(now) > g.Granted+sameGrant {
-		g = nil // somebody has put a better one there, or the clock was wrong when the grant was measured
+	if g.fits(cred) && (g.Stale || g.Taken && st.EffectiveEnd.Sub(now) > g.Granted+sameGrant) {
+		g = nil // the clock was wrong when the grant was measured, or somebody has put a better one there
 	}
 	if g.fits(cred) && g.Taken {
 		granted = g.Granted

@@ -167,3 +167,22 @@ func TestRhythmOf(t *testing.T) {
 		}
 	}
 }
+
+// What was measured by a clock that was wrong neither lowers the threshold, nor delays, nor is told; the end that the server
+// named is.
+func TestStaleGrant(t *testing.T) {
+	for _, taken := range []bool{true, false} {
+		g := stored12(now.Add(-time.Hour))
+		g.Taken, g.Stale, g.StoredEnd = taken, true, now.Add(100*time.Hour)
+		want, have := box()
+		cred, st := lcgadmin(byHand, 45*time.Hour, g)
+		have.Credentials["lcgadmin"] = st
+		if due, reason := plan.Due(cred, st, now); !due || reason != "the attribute certificate has 45h left, renewed below 46h" {
+			t.Errorf("due %v: %s", due, reason)
+		}
+		alerts := plan.Compute(want, have, now, plan.Options{}).Alerts
+		if len(alerts) != 1 || alerts[0].ID != "MP-STORED" {
+			t.Errorf("alerts: %+v, want MP-STORED alone", alerts)
+		}
+	}
+}
