@@ -120,7 +120,28 @@ func (b Box) courseOf(c plan.Credential) course {
 	fresh := plan.CredentialState{Path: st.Path, Exists: true, EffectiveEnd: b.Now.Add(out.life), Grant: &taken, Rhythm: st.Rhythm}
 	alone := Box{Want: b.Want, Have: plan.Observed{Credentials: map[string]plan.CredentialState{c.Name: fresh}}, Now: b.Now}
 	out.period = max(alone.nextRenewal(c).Sub(b.Now), time.Second)
+	out.next = out.firstTaken()
 	return out
+}
+
+// firstTaken is when the first renewal comes that gives something better than what is in place: a short grant may not, and
+// then the servers are asked again some hours later.
+func (c course) firstTaken() time.Time {
+	if c.next.IsZero() || !c.st.Usable(c.now) || c.short == "" {
+		return c.next
+	}
+	refused := *c.st.Grant
+	refused.Taken, refused.Time = false, c.now
+	pause := plan.AskAgain(c.cred, &refused).Sub(c.now)
+	low := c.st.EffectiveEnd.Add(-c.cred.AlertBelow) // from then on they are asked in every pass
+	next := c.next
+	for pause > 0 && next.Before(low) && !next.Add(c.life).After(c.st.EffectiveEnd) {
+		next = next.Add(pause)
+	}
+	if c.next.Before(low) && low.Before(next) {
+		return low
+	}
+	return next
 }
 
 // bounds finds what no new credential outlives, and what no renewal does without.
