@@ -16,6 +16,11 @@ import (
 // values of the managed variables only ([Edit.Names]), of other commands their names, and comments as [Redact] leaves
 // them. All else is ***, also where it differs, and control characters are written ^X.
 func Diff(oldName string, old []byte, newName string, new []byte, managed ...string) string {
+	return diffWith(oldName, old, newName, new, func(data []byte) []string { return maskedLinesAs(Shell, data, managed) })
+}
+
+// diffWith makes a diff of which masked gives the lines as they may be shown.
+func diffWith(oldName string, old []byte, newName string, new []byte, masked func([]byte) []string) string {
 	whole := diff.Diff("old", old, "new", new)
 	if len(whole) == 0 {
 		return ""
@@ -24,7 +29,7 @@ func Diff(oldName string, old []byte, newName string, new []byte, managed ...str
 	var out strings.Builder
 	fmt.Fprintf(&out, "--- %s\n+++ %s\n", printable(oldName), printable(newName))
 	// Three lines of header: diff old new, ---, +++. Each line then is replaced by the masked line with its number.
-	oldMasked, newMasked := maskedLines(old, managed), maskedLines(new, managed)
+	oldMasked, newMasked := masked(old), masked(new)
 	var i, j int
 	for _, line := range lines[3:] {
 		switch {

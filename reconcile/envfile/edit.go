@@ -12,6 +12,7 @@ import (
 type applier struct {
 	*file
 	export   bool
+	keep     bool // variables that the file has keep their form, exported or not
 	changes  []string
 	warnings []string
 }
@@ -57,7 +58,8 @@ func (a *applier) rewrite(splices []splice) error {
 
 // set brings a variable to its value.
 func (a *applier) set(v Var) error {
-	if a.valueIs(v) && a.exportIs(v.Name) {
+	asIs := a.keep && a.state(v.Name).set
+	if a.valueIs(v) && (asIs || a.exportIs(v.Name)) {
 		return nil
 	}
 	if err := a.settable(v.Name); err != nil {
@@ -75,8 +77,10 @@ func (a *applier) set(v Var) error {
 		return a.unsettable(v.Name)
 	}
 	valueChanged := a.src != before
-	if err := a.setExport(v.Name); err != nil {
-		return err
+	if !asIs {
+		if err := a.setExport(v.Name); err != nil {
+			return err
+		}
 	}
 	switch {
 	case valueChanged:
@@ -210,13 +214,15 @@ func (a *applier) replace(event int, v Var) (splices []splice, note string) {
 // drops removes the words of events, and the commands that have no other.
 func (a *applier) drops(events []int) []splice {
 	dropped := map[int][]int{} // words by command
+	seen := map[[2]int]bool{}
 	var order []int
 	for _, i := range events {
 		ev := a.events[i]
 		if dropped[ev.cmd] == nil {
 			order = append(order, ev.cmd)
 		}
-		if !slices.Contains(dropped[ev.cmd], ev.word) {
+		if word := [2]int{ev.cmd, ev.word}; !seen[word] {
+			seen[word] = true
 			dropped[ev.cmd] = append(dropped[ev.cmd], ev.word)
 		}
 	}
@@ -466,7 +472,7 @@ func (a *applier) verify(before *file, e Edit) error {
 	managed := map[string]bool{}
 	for _, v := range e.Set {
 		managed[v.Name] = true
-		if !a.valueIs(v) || a.export && !a.exportIs(v.Name) {
+		if !a.valueIs(v) || a.export && !a.keep && !a.exportIs(v.Name) {
 			return fmt.Errorf("%s cannot be set without changing other lines", v.Name)
 		}
 	}

@@ -32,8 +32,9 @@ type Edit struct {
 	Set   []Var
 	Unset []string
 	// Export says whether the variables are to be exported: new ones are written "export NAME=value", and existing
-	// assignments get or lose the export. It does not matter for files with "set -a".
+	// assignments get or lose the export. It does not matter for files with "set -a", nor in dialects other than Shell.
 	Export bool
+	Format Format // the file's dialect; empty: Shell
 }
 
 // Names are the managed variables.
@@ -71,11 +72,18 @@ func Apply(data []byte, e Edit) (Result, error) {
 	if err := e.check(); err != nil {
 		return Result{}, err
 	}
+	keep := e.Format == Auto
+	if e.Format = e.Format.of(data); e.Format != Shell {
+		if len(data) > MaxSize {
+			return Result{}, fmt.Errorf("reading the environment file: it has more than %d bytes", MaxSize)
+		}
+		return applyList(data, e)
+	}
 	before, err := parse(data)
 	if err != nil {
 		return Result{}, fmt.Errorf("reading the environment file: %w", err)
 	}
-	a := &applier{file: before, export: e.Export}
+	a := &applier{file: before, export: e.Export, keep: keep}
 	for _, v := range e.Set {
 		if err := a.set(v); err != nil {
 			return Result{}, err

@@ -7,11 +7,11 @@ import (
 	"strings"
 )
 
-// maskedLines are the lines of a file as a diff may show them.
-func maskedLines(data []byte, managed []string) []string {
+// maskedLinesAs are the lines of a file of a dialect as a diff may show them.
+func maskedLinesAs(format Format, data []byte, managed []string) []string {
 	// Keys are looked for in what the file has: half of one may be shown.
 	keys := bytes.Split(maskKeys(data), []byte{'\n'})
-	lines := bytes.Split(onlyShown(data, managed), []byte{'\n'})
+	lines := bytes.Split(onlyShown(data, spansOf(format, data, managed)), []byte{'\n'})
 	for i, line := range keys {
 		if string(line) == mask {
 			lines[i] = line
@@ -21,13 +21,24 @@ func maskedLines(data []byte, managed []string) []string {
 	return strings.Split(printable(string(out)), "\n")
 }
 
+// spansOf are the parts of a file that can be shown.
+func spansOf(format Format, data []byte, managed []string) [][2]int {
+	if format = format.of(data); format == Shell {
+		if f, err := parse(data); err == nil {
+			return f.shown(managed)
+		}
+		return nil
+	}
+	d, err := format.dialect()
+	if err != nil {
+		return nil
+	}
+	return d.spans(string(data), managed)
+}
+
 // onlyShown puts *** for everything that is neither blank nor in a span that can be shown. Of a file that cannot be followed
 // that is all.
-func onlyShown(data []byte, managed []string) []byte {
-	var spans [][2]int
-	if f, err := parse(data); err == nil {
-		spans = f.shown(managed)
-	}
+func onlyShown(data []byte, spans [][2]int) []byte {
 	var out []byte
 	masked := false // *** stands for what is right before
 	blanks := 0     // not written yet
