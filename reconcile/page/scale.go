@@ -87,7 +87,7 @@ func (s scale) axis() axis {
 		case d == 0:
 			t.Label, t.Class = "now", "strong"
 		case d%(2*step) != 0 && (s.near-d) != 0:
-			t.Class = "wide"
+			t.Class = "minor"
 		}
 		switch {
 		case d <= -s.past:
@@ -107,7 +107,7 @@ func (s scale) axis() axis {
 		}
 		t := tick{X: percent(s.x(s.now.Add(f.d))), Label: f.label, Anchor: "middle", Line: "grid"}
 		if f.wide {
-			t.Class = "wide"
+			t.Class = "minor"
 		}
 		if s.x(s.now.Add(f.d)) > 97 {
 			t.Anchor = "end"

@@ -111,7 +111,7 @@ func viewOf(in Input) view {
 		s := d.Steps[0]
 		v.Next = nextOf(s.When, d.Time, stepWords(s.Action, s.Kind, s.Target))
 	}
-	if d.NextLook != nil && d.NextLook.After(d.Time) {
+	if d.NextLook != nil && d.NextLook.After(d.Time) && (v.Next == nil || v.Next.When.Words != at(*d.NextLook, d.Time).Words) {
 		v.Look = atOrNil(d.NextLook, d.Time)
 	}
 	for _, a := range d.Alerts {
