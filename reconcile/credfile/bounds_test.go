@@ -31,7 +31,7 @@ func TestParseBounds(t *testing.T) {
 		}
 		return b.String()
 	}
-	bound.Linear(t, 1<<14, 64, func(data []byte) {
+	bound.Linear(t, 1<<13, 64, func(data []byte) {
 		file, err := credfile.ParseAll(data)
 		if err == nil {
 			_, err = file.Credential()
@@ -84,7 +84,7 @@ func TestParseBounds(t *testing.T) {
 }
 
 // TestPKCS12Bounds opens containers, with the passphrase that there is none of. What the derivation of a key costs is bounded
-// apart from the size; see .
+// apart from the size, see TestHostilePKCS12.
 func TestPKCS12Bounds(t *testing.T) {
 	data := func(oid string, content []byte) []byte {
 		return bound.DER(0x30, append(bound.DER(6, []byte(oid)), bound.DER(0xa0, content)...))
@@ -99,7 +99,7 @@ func TestPKCS12Bounds(t *testing.T) {
 		}}
 	}
 	times := func(n int, one []byte) []byte { return bytes.Repeat(one, n/len(one)) }
-	bound.Linear(t, 1<<14, 128, func(data []byte) {
+	bound.Linear(t, 1<<13, 128, func(data []byte) {
 		file, err := credfile.ParseAll(data)
 		if err == nil && !file.PKCS12() {
 			t.Fatal("it is no PKCS#12 file")
@@ -156,7 +156,7 @@ func TestNameBounds(t *testing.T) {
 
 // TestBase64Bounds has a block whose content is long and wrong at its very end.
 func TestBase64Bounds(t *testing.T) {
-	bound.Linear(t, 1<<14, 16, func(data []byte) {
+	bound.Linear(t, 1<<13, 16, func(data []byte) {
 		if _, err := credfile.Parse(data); err == nil {
 			t.Fatal("it reads")
 		}

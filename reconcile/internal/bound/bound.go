@@ -21,7 +21,7 @@ const Growth = 16
 // What is allowed beyond the growth of the input.
 const (
 	slackBytes = 64 << 10 // allocated by any parse: buffers and tables that do not depend on the input
-	moreMemory = 2        // times the growth: slices grow in steps, names of a length take a byte more
+	moreMemory = 4        // times the growth: slices grow in steps
 	moreTime   = 5
 	least      = 40 * time.Millisecond // below this a ratio says nothing: some kernels count in steps of ten
 	attempts   = 5
