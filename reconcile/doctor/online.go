@@ -70,7 +70,7 @@ func onlineChecks() []Check {
 // ofRenewal are what the refusal of a renewal can be.
 var ofRenewal = []string{"MP-RENEWER", "MP-CREDPOL", "MP-DEFPOL", "MP-ANON", "MP-PASS", "MP-BADPASS", "MP-SELF", "MP-LIMITED", "MP-REVOKED", "MP-STALE",
 	"MP-NOEEC", "MP-IDENTITY", "MP-DELEG", "MP-STORE", "MP-REFUSED", "MP-METHOD", "MP-NOOLD", "MP-OLDEXPIRED", "MP-OLDOTHER",
-	"MP-OLDBAD", "MP-OLDKEY", "MP-CERTEXPIRED", "MP-CERTREVOKED", "MP-CERTCA", "MP-CERTBAD", "HOST-EKU", "MP-CHAIN"}
+	"MP-OLDBAD", "MP-CERTEXPIRED", "MP-CERTREVOKED", "MP-CERTCA", "MP-CERTBAD", "HOST-EKU", "MP-CHAIN"}
 
 // ofMembership are what a VO can have against a user, or their certificate.
 var ofMembership = []string{"VO-UNKNOWN", "VO-SUSP", "VO-AUP", "VO-FQAN", "VO-NESTED", "VO-CERT"}
@@ -105,12 +105,24 @@ type session struct {
 
 // once is a value that whoever needs it first works out, while the others wait.
 type once[T any] struct {
-	sync.Once
+	mu    sync.Mutex
+	done  chan struct{} // nil: nobody has begun
 	value T
 }
 
 func (o *once[T]) get(work func() T) T {
-	o.Do(func() { o.value = work() })
+	o.mu.Lock()
+	begun := o.done != nil
+	if !begun {
+		o.done = make(chan struct{})
+	}
+	o.mu.Unlock()
+	if begun {
+		<-o.done
+		return o.value
+	}
+	defer close(o.done) // when the work falls over, too
+	o.value = work()
 	return o.value
 }
 

@@ -116,7 +116,7 @@ func (r *storedReport) verify() {
 	case trust.IDCRLStale, trust.IDCRLInvalid, trust.IDCRLMissing:
 		remedy, where = "fetch-crl; systemctl status fetch-crl.timer", "site admin"
 	}
-	r.find(id, r.severity, "the proxy that it gives does not verify: "+err.Error(), r.why, remedy, where)
+	r.find(id, plan.Critical, "the proxy that it gives does not verify: "+err.Error(), r.end(r.c), remedy, where)
 }
 
 // ours is the credential among those that INFO lists.
