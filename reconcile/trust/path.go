@@ -120,24 +120,19 @@ func (p *path) climb(nodes []*node) (int, error) {
 // candidates are the certificates with the name of the last one's issuer: those of the directory, then the presented ones.
 func (p *path) candidates(nodes []*node) (out []*node, notes []string) {
 	last := nodes[len(nodes)-1]
-	add := func(n *node) {
-		if n.subjectKey != last.issuerKey {
-			return
-		}
-		for _, other := range append(nodes[:len(nodes):len(nodes)], out...) {
-			if string(other.cert.Raw) == string(n.cert.Raw) {
-				return
-			}
-		}
-		out = append(out, n)
+	isIn := func(list []*node, n *node) bool {
+		return slices.ContainsFunc(list, func(o *node) bool { return o == n || o.cert.Equal(n.cert) })
 	}
 	stored, notes := p.store.anchors(last.issuerKey, last.cert.RawIssuer)
 	for _, n := range stored {
-		add(n)
+		if !isIn(nodes, n) && !isIn(out, n) {
+			out = append(out, n)
+		}
 	}
-	for _, n := range p.pool {
-		if n.info.Type == proxycert.CA {
-			add(n)
+	known := out
+	for _, n := range p.pool { // each of which is in it once
+		if n.info.Type == proxycert.CA && n.subjectKey == last.issuerKey && !isIn(nodes, n) && !isIn(known, n) {
+			out = append(out, n)
 		}
 	}
 	return out, notes

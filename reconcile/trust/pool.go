@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/x509"
 	"fmt"
+	"hash/maphash"
 	"strings"
 
 	"github.com/vobox-reconcile/vobox-reconcile/reconcile/dn"
@@ -100,34 +101,34 @@ func newPool(certs []*x509.Certificate) (pool, error) {
 		return nil, &Error{ID: IDMalformed, Msg: fmt.Sprintf("%d certificates are more than the %d that are looked at", len(certs), maxPresented)}
 	}
 	var p pool
+	seen := make(map[uint64]*x509.Certificate, len(certs))
+	seed := maphash.MakeSeed() // nobody can make many of the same hash
 	for _, cert := range certs {
-		if !p.has(cert) {
+		if hash := maphash.Bytes(seed, cert.Raw); !cert.Equal(seen[hash]) {
+			seen[hash] = cert
 			p = append(p, newNode(cert))
 		}
 	}
 	return p, nil
 }
 
-func (p pool) has(cert *x509.Certificate) bool {
-	for _, n := range p {
-		if bytes.Equal(n.cert.Raw, cert.Raw) {
-			return true
-		}
-	}
-	return false
-}
-
 // leaf is the first certificate, by preference no CA, whose name is not the issuer of another.
 func (p pool) leaf() *node {
+	issued := make(map[string]int, len(p)) // how many, by the name of their issuer
+	for _, n := range p {
+		issued[n.issuerKey]++
+	}
 	var ca *node
 	for _, n := range p {
-		if p.issuedAny(n) {
-			continue
+		others := issued[n.subjectKey]
+		if n.selfIssued() {
+			others--
 		}
-		if n.info.Type != proxycert.CA {
+		switch {
+		case others > 0:
+		case n.info.Type != proxycert.CA:
 			return n
-		}
-		if ca == nil {
+		case ca == nil:
 			ca = n
 		}
 	}
@@ -135,13 +136,4 @@ func (p pool) leaf() *node {
 		return ca
 	}
 	return p[0]
-}
-
-func (p pool) issuedAny(issuer *node) bool {
-	for _, n := range p {
-		if n != issuer && n.issuerKey == issuer.subjectKey {
-			return true
-		}
-	}
-	return false
 }
