@@ -131,6 +131,7 @@ type EnvFile struct {
 	Unset  []string
 	Expect []Variable
 	Export bool
+	Format string      // shell, plain, systemd, properties or auto; empty: what the name tells
 	Mode   fs.FileMode // of a new file
 }
 

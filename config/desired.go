@@ -29,7 +29,7 @@ func (c *Config) Desired() plan.Desired {
 	}
 	for _, e := range c.EnvFiles {
 		d.EnvFiles = append(d.EnvFiles, plan.EnvFile{
-			Path: e.Path, Set: planned(e.Set), Unset: slices.Clone(e.Unset), Expect: planned(e.Expect), Export: e.Export, Mode: e.Mode,
+			Path: e.Path, Set: planned(e.Set), Unset: slices.Clone(e.Unset), Expect: planned(e.Expect), Export: e.Export, Format: e.Format, Mode: e.Mode,
 		})
 	}
 	for _, s := range c.Services {

@@ -86,7 +86,7 @@ func TestReference(t *testing.T) {
 		},
 		Unset:  []string{"X509_CERT_FILE"},
 		Expect: []plan.Var{{Name: "ALIEN_USER", Value: []plan.Part{{Text: "jdoe"}}}},
-		Export: true, Mode: 0o644,
+		Export: true, Format: "shell", Mode: 0o644,
 	}
 	if diff := cmp.Diff(wantEnv, d.EnvFiles[0]); diff != "" {
 		t.Errorf("-want +got\n%s", diff)

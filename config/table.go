@@ -151,9 +151,11 @@ func (e *EnvFile) fields() []field {
 		{key: "unset", defDoc: "none", value: list[string]{&e.Unset, variableName, 0},
 			doc: "Variables to remove."},
 		{key: "expect", defDoc: "none", value: variables{&e.Expect},
-			doc: "Variables that must have this value already, else there is an alert and no restart."},
+			doc: "Variables that must have this value already, else there is an alert and no restart. When the value changes here, and in the file, the services are restarted."},
 		{key: "export", def: "true", value: truth{&e.Export},
 			doc: "Write export NAME=value instead of NAME=value."},
+		{key: "format", defDoc: "shell; auto for a file named Environment, properties for *.properties", value: text{into: &e.Format, enum: []string{"shell", "plain", "systemd", "properties", "auto"}},
+			doc: "Dialect of the file: shell; plain is NAME=value, each character for itself (docker --env-file); systemd is for EnvironmentFile=; properties is Java's; auto is shell or plain, whichever the file is, and leaves existing variables with their export or without."},
 		{key: "mode", def: "0644", value: fileMode{&e.Mode},
 			doc: "File mode of a new file, in octal."},
 	}

@@ -193,11 +193,19 @@ func misplaced(c plan.Credential, st plan.CredentialState, want plan.Desired) st
 
 // edit is what a file's variables shall be, with the proxies' paths filled in.
 func edit(f plan.EnvFile, creds map[string]plan.CredentialState) envfile.Edit {
-	e := envfile.Edit{Unset: f.Unset, Export: f.Export}
+	e := envfile.Edit{Unset: f.Unset, Export: f.Export, Format: formatOf(f)}
 	for _, v := range f.Set {
 		e.Set = append(e.Set, envfile.Var{Name: v.Name, Value: value(v, creds)})
 	}
 	return e
+}
+
+// formatOf is the dialect of an env file: what the configuration says, or else what its name tells.
+func formatOf(f plan.EnvFile) envfile.Format {
+	if f.Format != "" {
+		return envfile.Format(f.Format)
+	}
+	return envfile.FormatOf(f.Path)
 }
 
 func value(v plan.Var, creds map[string]plan.CredentialState) string {
@@ -213,7 +221,7 @@ func value(v plan.Var, creds map[string]plan.CredentialState) string {
 
 func observeEnvFile(f plan.EnvFile, creds map[string]plan.CredentialState) plan.EnvFileState {
 	e := edit(f, creds)
-	st := plan.EnvFileState{Values: digestValues(f, e)}
+	st := plan.EnvFileState{Values: digestValues(f, e, creds)}
 	data, info, err := atomicfile.Read(f.Path, maxEnvFile)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
@@ -234,11 +242,11 @@ func observeEnvFile(f plan.EnvFile, creds map[string]plan.CredentialState) plan.
 		if !st.Exists {
 			name = "/dev/null"
 		}
-		st.Diff = envfile.Diff(name, data, f.Path, res.Content, e.Names()...)
+		st.Diff = e.Diff(name, data, f.Path, res.Content)
 	}
 	for _, v := range f.Expect {
 		want := value(v, creds)
-		got, set, known := envfile.Lookup(data, v.Name)
+		got, set, known := e.Format.Lookup(data, v.Name)
 		switch {
 		case !set:
 			st.Unmet = append(st.Unmet, fmt.Sprintf("%s does not set %s, expected to be %q", f.Path, v.Name, want))
@@ -251,13 +259,18 @@ func observeEnvFile(f plan.EnvFile, creds map[string]plan.CredentialState) plan.
 	return st
 }
 
-func digestValues(f plan.EnvFile, e envfile.Edit) string {
+// digestValues is what a service is restarted for: what it is given, and what is expected of others to give it. A changed
+// ALIEN_USER is the latter, and AliEn's manual has all services restarted for it.
+func digestValues(f plan.EnvFile, e envfile.Edit, creds map[string]plan.CredentialState) string {
 	h := sha256.New()
 	for _, v := range e.Set {
 		io.WriteString(h, "set\x00"+v.Name+"\x00"+v.Value+"\x00")
 	}
 	for _, name := range f.Unset {
 		io.WriteString(h, "unset\x00"+name+"\x00")
+	}
+	for _, v := range f.Expect {
+		io.WriteString(h, "expect\x00"+v.Name+"\x00"+value(v, creds)+"\x00")
 	}
 	return hex.EncodeToString(h.Sum(nil))
 }

@@ -102,6 +102,7 @@ type EnvFile struct {
 	Unset  []string
 	Expect []Var
 	Export bool
+	Format string      // dialect, as package envfile calls it; empty: what the name tells
 	Mode   fs.FileMode // of a new file
 }
 
