@@ -20,6 +20,7 @@ type passFlags struct {
 	only      []string
 	force     []string
 	noRestart bool
+	shard     string
 	at        string
 	lockWait  time.Duration
 	watch     bool
@@ -31,6 +32,7 @@ func (p *passFlags) register(cmd *cobra.Command) {
 	f.StringArrayVar(&p.only, "only", nil, "look after the proxy, env file or service of this `name` only (repeatable)")
 	f.StringArrayVar(&p.force, "force", nil, "renew the proxy of this `name` although it is not due (repeatable)")
 	f.BoolVar(&p.noRestart, "no-restart", false, "restart no service now; a later pass does")
+	f.StringVar(&p.shard, "shard", "", "look after the part `I/N` only: of N runs with this configuration, the I-th")
 	f.StringVar(&p.at, "at", "", "with --dry-run: plan as if it were that `time`")
 	f.DurationVar(&p.lockWait, "lock-wait", 30*time.Second, "how `long` to wait for another run to end")
 	f.BoolVar(&p.watch, "watch", false, "stay: a pass at start, on every change, and whenever one is due; the log has level info unless told otherwise")
@@ -137,6 +139,13 @@ func options(want plan.Desired, p passFlags) (plan.Options, error) {
 			return o, usage("--only %q: there is nothing of that name; there are %s", name, strings.Join(known.all, ", "))
 		}
 		o.Only = append(o.Only, full)
+	}
+	if p.shard != "" {
+		part, err := parseShard(p.shard)
+		if err != nil {
+			return o, err
+		}
+		o.Only = part.only(want, o)
 	}
 	return o, nil
 }

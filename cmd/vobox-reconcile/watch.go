@@ -309,7 +309,7 @@ func (r *resident) onePass(ctx context.Context) (*reconcile.Report, error) {
 	}
 	defer unlock()
 	if r.renew {
-		opts.Force = r.userProxies()
+		opts.Force = r.userProxies(opts.Only)
 	}
 	report, err := engine.Pass(ctx, r.want, opts)
 	if err == nil {
@@ -338,11 +338,11 @@ func (r *resident) takeTurn(ctx context.Context) (unlock func(), err error) {
 	return reconcile.Lock(ctx, r.want, r.flags.lockWait)
 }
 
-// userProxies are the names of those that are looked after.
-func (r *resident) userProxies() []string {
+// userProxies are the names of those that are looked after, of those given or, if none is, of all.
+func (r *resident) userProxies(only []string) []string {
 	var names []string
 	for _, c := range r.want.Credentials {
-		if c.Kind == plan.User && !c.Observe && (len(r.flags.only) == 0 || slices.Contains(r.flags.only, c.Name)) {
+		if c.Kind == plan.User && !c.Observe && (len(only) == 0 || slices.Contains(only, c.Name)) {
 			names = append(names, c.Name)
 		}
 	}
