@@ -14,7 +14,9 @@ func (w *Why) envFile(b Box, f plan.EnvFile, d EnvFile) {
 	st := b.Have.EnvFiles[f.Path]
 	w.Kind, w.Path, w.State = "env-file", f.Path, d.State
 	step := b.step("env-file", f.Path)
-	w.Due = step != nil
+	if w.Due = step != nil; w.Due {
+		w.When = Moment(b.Now)
+	}
 	for _, v := range f.Set {
 		w.rule("set", "%s is kept at %s", v.Name, valueWords(v))
 	}
@@ -26,7 +28,7 @@ func (w *Why) envFile(b Box, f plan.EnvFile, d EnvFile) {
 		w.Summary = "cannot be written: " + st.Fault
 		w.rule("fault", "%s", st.Fault)
 	case step != nil:
-		w.Summary, w.When = "written in the next pass", Moment(b.Now)
+		w.Summary = "written in the next pass"
 		w.rule("write", "in the next pass: %s", strings.Join(st.Changes, "; ")).at(b.Now)
 		for _, id := range step.Needs {
 			w.rule("after", "only if %s succeeds: a file does not point to a proxy that cannot be used", b.stepWords(id))
