@@ -1,0 +1,60 @@
+package year_test
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"strconv"
+	"testing"
+
+	"github.com/vobox-reconcile/vobox-reconcile/reconcile/internal/year"
+)
+
+var seed = flag.Uint64("year.seed", 0, "replay the life of this seed; with -v its log is printed")
+
+// seeds are those to be lived: the one asked for, or the first n; VOBOX_YEARS of them if that is set.
+func seeds(t *testing.T, n int) []uint64 {
+	t.Helper()
+	if *seed != 0 {
+		return []uint64{*seed}
+	}
+	if s := os.Getenv("VOBOX_YEARS"); s != "" {
+		var err error
+		if n, err = strconv.Atoi(s); err != nil {
+			t.Fatal(err)
+		}
+	}
+	list := make([]uint64, n)
+	for i := range list {
+		list[i] = uint64(i + 1)
+	}
+	return list
+}
+
+// judge fails the test with what must not have been, and says how to see the whole life.
+func judge(t *testing.T, o year.Options, log *year.Log) {
+	t.Helper()
+	faults := log.Judge()
+	for i, f := range faults {
+		if i == 5 {
+			t.Errorf("and %d more", len(faults)-i)
+			break
+		}
+		t.Errorf("%s: %s", o, f)
+	}
+	if len(faults) > 0 {
+		t.Logf("replay: go test ./reconcile/internal/year -run %s -year.seed=%d -v", t.Name(), o.Seed)
+	}
+	if *seed != 0 {
+		fmt.Println(log)
+	}
+}
+
+func TestModel(t *testing.T) {
+	for _, s := range seeds(t, 20) {
+		for _, w := range []bool{false, true} {
+			o := year.Options{Seed: s, Watch: w}
+			judge(t, o, year.Model(year.Write(o), nil))
+		}
+	}
+}
