@@ -99,10 +99,10 @@ func (c *computer) needed(cred Credential, st CredentialState) bool {
 }
 
 // due is Due, or the wish of the caller.
-func (c *computer) due(cred Credential, st CredentialState) (bool, string) {
-	due, reason := Due(cred, st, c.now)
+func (c *computer) due(cred Credential, st CredentialState) (due bool, reason func() string) {
+	due, reason = dueFor(cred, st, c.now)
 	if !due && !cred.Observe && slices.Contains(c.o.Force, cred.Name) {
-		return true, "forced"
+		return true, func() string { return "forced" }
 	}
 	return due, reason
 }
@@ -132,7 +132,7 @@ func (c *computer) credential(cred Credential) {
 	switch {
 	case due:
 		c.add(Step{ID: RenewID(cred), Action: Renew, Kind: stepKind(cred), Target: cred.Name, Path: st.Path,
-			Reason: reason, Needs: c.renewNeeds(cred), New: !st.Exists})
+			Reason: reason(), Needs: c.renewNeeds(cred), New: !st.Exists})
 	case st.Misplaced != "" && !cred.Observe:
 		c.add(Step{ID: "write/" + stepKind(cred) + "/" + cred.Name, Action: Write, Kind: stepKind(cred),
 			Target: cred.Name, Path: st.Path, Reason: st.Misplaced})
@@ -171,32 +171,47 @@ func (c *computer) needsUsable(name string) []string {
 
 // Due reports whether a credential is to be renewed now, and why, or else why not.
 func Due(cred Credential, st CredentialState, now time.Time) (bool, string) {
-	if cred.Observe {
-		return false, "kept by another program"
-	}
+	due, reason := dueFor(cred, st, now)
+	return due, reason()
+}
+
+// dueFor is Due, with the words only for who wants them: most credentials are not due, and then nobody does.
+func dueFor(cred Credential, st CredentialState, now time.Time) (due bool, reason func() string) {
+	says := func(text string) func() string { return func() string { return text } }
 	switch {
+	case cred.Observe:
+		return false, says("kept by another program")
 	case !st.Exists:
-		return true, "there is none yet"
+		return true, says("there is none yet")
 	case st.Fault != "":
-		return true, st.Fault
+		return true, says(st.Fault)
 	case !now.Before(st.EffectiveEnd):
-		return true, fmt.Sprintf("%s expired %s ago, on %s", st.EndsWith, Span(now.Sub(st.EffectiveEnd)), Clock(st.EffectiveEnd))
+		return true, func() string {
+			return fmt.Sprintf("%s expired %s ago, on %s", st.EndsWith, Span(now.Sub(st.EffectiveEnd)), Clock(st.EffectiveEnd))
+		}
 	}
 	left, lim := st.EffectiveEnd.Sub(now), limitsOf(cred, st, now)
-	reason := fmt.Sprintf("%s has %s left, renewed below %s", st.EndsWith, Span(left), Span(lim.below))
-	if left >= lim.due() {
-		return false, reason
+	has := func() string {
+		renewed := "renewed below"
+		if left >= lim.below && left < lim.due() {
+			renewed = "renewed before it is below"
+		}
+		return fmt.Sprintf("%s has %s left, %s %s", st.EndsWith, Span(left), renewed, Span(lim.below))
 	}
-	if left >= lim.below {
-		reason = fmt.Sprintf("%s has %s left, renewed before it is below %s", st.EndsWith, Span(left), Span(lim.below))
+	if left >= lim.due() {
+		return false, has
 	}
 	switch again := askAgain(cred, st.Grant, now); {
 	case now.Before(again) && left >= cred.AlertBelow:
-		return false, fmt.Sprintf("%s; %s gave only %s, asked again on %s", reason, Clock(st.Grant.Time), Span(st.Grant.Granted), Clock(again))
+		return false, func() string {
+			return fmt.Sprintf("%s; %s gave only %s, asked again on %s", has(), Clock(st.Grant.Time), Span(st.Grant.Granted), Clock(again))
+		}
 	case lim.below != cred.RenewBelow:
-		reason += fmt.Sprintf(" as only %s of %s were granted", Span(st.Grant.Granted), Span(st.Grant.Asked))
+		return true, func() string {
+			return fmt.Sprintf("%s as only %s of %s were granted", has(), Span(st.Grant.Granted), Span(st.Grant.Asked))
+		}
 	}
-	return true, reason
+	return true, has
 }
 
 // fits reports whether a grant says something about the credential as it is wanted now.
