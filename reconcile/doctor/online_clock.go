@@ -68,8 +68,11 @@ func (s *session) read(server, from string, early, late, before, after time.Time
 }
 
 // readProxy reads the clock of a MyProxy server from the proxy that it has signed. Globus dates them five minutes back.
-func (s *session) readProxy(server string, leaf *x509.Certificate, before, after time.Time) {
-	early, late := made(leaf.NotBefore, leaf.NotAfter)
+func (s *session) readProxy(server string, chain []*x509.Certificate, before, after time.Time) {
+	early, late := made(chain[0].NotBefore, chain[0].NotAfter)
+	if len(chain) > 1 && chain[0].NotAfter.Equal(chain[1].NotAfter) { // it ends when what is stored does: nobody counted from now
+		early, late = sometime(chain[0].NotBefore)
+	}
 	s.read(server, "the proxy it signed", early, late, before, after)
 }
 
@@ -85,15 +88,22 @@ func (s *session) readAC(server string, der []byte, before, after time.Time) {
 // made says when a certificate was made. Lifetimes are asked for and limited in whole minutes, mostly hours, counted from
 // then: five minutes more in the whole are those of the beginning. Where that does not tell, it is some time within them.
 func made(begin, end time.Time) (early, late time.Time) {
-	const precision = time.Second // times in certificates are cut to seconds
 	switch end.Sub(begin) % time.Hour {
 	case 0:
 		return begin, begin.Add(precision)
 	case proxycert.Backdate:
 		return begin.Add(proxycert.Backdate), begin.Add(proxycert.Backdate + precision)
 	}
+	return sometime(begin)
+}
+
+// sometime is what is known of a certificate that may have been dated back, or not.
+func sometime(begin time.Time) (early, late time.Time) {
 	return begin, begin.Add(proxycert.Backdate + precision)
 }
+
+// precision is that of times in certificates, and of an HTTP Date.
+const precision = time.Second
 
 // lookClock compares this box's clock with those of all servers that have shown theirs.
 func (s *session) lookClock(ctx context.Context) ([]Finding, error) {
@@ -148,11 +158,17 @@ func compareClocks(readings []reading) []Finding {
 	return found
 }
 
-// readDates reads the clocks of VOMS servers from the Date of an HTTP answer, which IAM's front end writes and vomsd does
-// not. The page that is asked for does not exist; no attributes are.
+// readDates reads the clocks of VOMS servers from the Date of an HTTP answer, which the front end of IAM writes, at the port
+// of HTTPS, and vomsd does not. The page that is asked for need not exist; no attributes are asked for.
 func (s *session) readDates(ctx context.Context) {
+	s.mu.Lock()
+	known := slices.Clone(s.readings)
+	s.mu.Unlock()
 	var group sync.WaitGroup
 	for _, server := range s.vomsServers() {
+		if server.Port != 443 && slices.ContainsFunc(known, func(r reading) bool { return r.server == server.Address() }) {
+			continue
+		}
 		if _, deaf := s.reach(ctx, vomsPeer(server)).deaf(); deaf || s.shown(server.Host) == nil {
 			continue // it could not be talked to just now
 		}
@@ -184,7 +200,7 @@ func (s *session) readDate(ctx context.Context, address string, p issue.Peer) {
 	if err != nil {
 		return
 	}
-	s.read(address, "its Date header", date, date.Add(time.Second), before, s.Now())
+	s.read(address, "its Date header", date, date.Add(precision), before, s.Now())
 }
 
 // anyProxy is a credential that VOMS servers let in.

@@ -11,6 +11,7 @@ import (
 
 // A clock that is off is measured against every server that shows its own.
 func TestClock(t *testing.T) {
+	t.Parallel()
 	f := newFixture(t, gridtest.SiteOptions{})
 	for _, tc := range []struct {
 		off  time.Duration
@@ -49,6 +50,7 @@ func TestClock(t *testing.T) {
 
 // A server whose clock is off, by the Date of its answers, while others agree with this box.
 func TestClockOfServer(t *testing.T) {
+	t.Parallel()
 	f := newFixture(t, gridtest.SiteOptions{})
 	late := f.web(-10*time.Minute, func() []byte { return nil })
 	b := f.online()

@@ -167,7 +167,7 @@ func (s *session) ask(ctx context.Context, c plan.Credential, o *outcome) *Findi
 	before := s.Now()
 	o.issued, o.getErr = s.issuer().Issue(ctx, want, authority)
 	if o.got() {
-		s.readProxy(mp.Server, o.issued.Credential.Leaf(), before, s.Now())
+		s.readProxy(mp.Server, o.issued.Credential.Chain, before, s.Now())
 	}
 	o.goesOn = issue.Temporary(o.getErr)
 	return s.serverFault(o.getErr, mp)

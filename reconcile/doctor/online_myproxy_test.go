@@ -25,6 +25,7 @@ var ofMyProxy = []string{"myproxy", "peer-trust", "stored-credential", "renewal"
 
 // What a MyProxy server can be like and say is found under its id, with its own words, and nothing else is.
 func TestMyProxyFaults(t *testing.T) {
+	t.Parallel()
 	f := newFixture(t, gridtest.SiteOptions{})
 	px, user := f.MyProxy, f.User.Identity().String()
 	says := func(lines ...string) func(*doctor.Box) {
@@ -110,6 +111,7 @@ func TestMyProxyFaults(t *testing.T) {
 
 // TLS alerts of a server are about our certificate, each with its own id.
 func TestMyProxyAlerts(t *testing.T) {
+	t.Parallel()
 	f := newFixture(t, gridtest.SiteOptions{})
 	for number, id := range map[byte]string{40: "MP-TLS", 42: "MP-CERTBAD", 43: "HOST-EKU", 44: "MP-CERTREVOKED", 45: "MP-CERTEXPIRED", 48: "MP-CERTCA", 116: "MP-ANON"} {
 		b, server := f.online(), f.alert(number)
@@ -124,6 +126,7 @@ func TestMyProxyAlerts(t *testing.T) {
 
 // A server's certificate that is not what it should be, now or soon.
 func TestMyProxyServers(t *testing.T) {
+	t.Parallel()
 	f := newFixture(t, gridtest.SiteOptions{})
 	other, err := gridtest.NewCA(gridtest.CAOptions{Subject: "/DC=net/DC=elsewhere/CN=Another CA"})
 	check(f, err)
@@ -178,6 +181,7 @@ func TestMyProxyServers(t *testing.T) {
 
 // Revocation lists of the servers' CAs.
 func TestPeerLists(t *testing.T) {
+	t.Parallel()
 	f := newFixture(t, gridtest.SiteOptions{})
 	now := time.Now()
 	for _, tc := range []struct {
@@ -222,6 +226,7 @@ func (f *fixture) lists() []string {
 
 // What a pass would renew with.
 func TestMyProxyAuthority(t *testing.T) {
+	t.Parallel()
 	f := newFixture(t, gridtest.SiteOptions{})
 	machine, user := f.credential(plan.MachineName).Path, f.credential("lcgadmin").Path
 	gone := func(paths ...string) func() {
@@ -282,6 +287,7 @@ func (f *fixture) passphrase(phrase string) func(*doctor.Box) {
 
 // The user certificate behind what is stored, which MyProxy's own times do not show.
 func TestUserCertificateEnds(t *testing.T) {
+	t.Parallel()
 	for _, tc := range []struct {
 		left time.Duration
 		want string
@@ -303,6 +309,7 @@ func TestUserCertificateEnds(t *testing.T) {
 
 // Of several servers a pass asks the next one where nobody answers, and stops where it is refused.
 func TestMyProxySeveral(t *testing.T) {
+	t.Parallel()
 	f := newFixture(t, gridtest.SiteOptions{})
 	good, none := f.MyProxy.Addr(), f.nobody()
 	for _, tc := range []struct {
@@ -352,6 +359,7 @@ func (f *fixture) scripted(info string, get func(*tls.Conn)) string {
 
 // Servers that do what the sandbox's do not.
 func TestMyProxyOddities(t *testing.T) {
+	t.Parallel()
 	f := newFixture(t, gridtest.SiteOptions{})
 	const refuses = "VERSION=MYPROXYv2\nRESPONSE=1\nERROR=no credentials found\n\x00"
 	stored, _, _ := f.MyProxy.Stored(f.User.Identity().String(), "")

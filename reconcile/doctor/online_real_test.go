@@ -50,6 +50,7 @@ func realBox(t *testing.T, g *realgrid.Grid, vo *realgrid.VOMS, px *realgrid.MyP
 
 // What goes wrong on real sites, on the servers that are in production elsewhere.
 func TestRealServers(t *testing.T) {
+	t.Parallel()
 	if testing.Short() {
 		t.Skip("-short")
 	}

@@ -45,7 +45,7 @@ func HookPeer(hook string) string {
 func (s *session) lookRelays(ctx context.Context) ([]Finding, error) {
 	addresses := slices.Concat(s.Mail, s.Webhooks)
 	slices.Sort(addresses)
-	addresses = slices.Compact(addresses)
+	addresses = slices.DeleteFunc(slices.Compact(addresses), func(a string) bool { return a == "" })
 	if len(addresses) == 0 {
 		return nil, ErrNothing
 	}

@@ -53,6 +53,7 @@ func (f *fixture) line() voms.Server {
 
 // What a VOMS server can be like and say is found under its id, with its own words, and nothing else is.
 func TestVOMSFaults(t *testing.T) {
+	t.Parallel()
 	f := newFixture(t, gridtest.SiteOptions{})
 	fault := func(kind gridtest.FaultKind, lines ...string) func(*doctor.Box) {
 		return func(*doctor.Box) {
@@ -122,6 +123,7 @@ func port(address string) int {
 
 // What INDIGO IAM says.
 func TestIAM(t *testing.T) {
+	t.Parallel()
 	f := newFixture(t, gridtest.SiteOptions{Style: gridtest.IAM})
 	user := f.User.Identity().String()
 	for _, tc := range []struct {
@@ -147,6 +149,7 @@ func TestIAM(t *testing.T) {
 
 // The certificate that we show, and its end.
 func TestVOMSCertificates(t *testing.T) {
+	t.Parallel()
 	f := newFixture(t, gridtest.SiteOptions{})
 	other, err := gridtest.NewCA(gridtest.CAOptions{Subject: "/DC=net/DC=elsewhere/CN=Another CA"})
 	check(f, err)
@@ -190,6 +193,7 @@ func TestVOMSCertificates(t *testing.T) {
 
 // Of several servers one that fails is a warning, as long as another gives the attributes.
 func TestVOMSSeveral(t *testing.T) {
+	t.Parallel()
 	f := newFixture(t, gridtest.SiteOptions{})
 	none := f.line()
 	none.Port = port(f.nobody())
@@ -240,6 +244,7 @@ func addresses(known map[string]string) func(context.Context, string) ([]netip.A
 
 // A stored credential that was made by voms-proxy-init.
 func TestNested(t *testing.T) {
+	t.Parallel()
 	f := newFixture(t, gridtest.SiteOptions{})
 	user := f.User.Identity().String()
 	nested := func(fqans ...string) {
@@ -265,6 +270,7 @@ func TestNested(t *testing.T) {
 
 // Without MyProxy the VO is asked with the proxy in place; without any proxy it is seen that the server is there.
 func TestVOMSWithout(t *testing.T) {
+	t.Parallel()
 	f := newFixture(t, gridtest.SiteOptions{})
 	f.MyProxy.SetFaults(gridtest.Fault{Kind: gridtest.Refuse})
 	h := f.ask(f.online(), ofVOMS...)
@@ -307,6 +313,7 @@ func (f *fixture) web(offset time.Duration, ac func() []byte) voms.Server {
 // Attributes that no server of the sandbox gives: in an order that was not asked for, which makes the user somebody else to
 // sites, and signed in a way that is not good enough.
 func TestAttributes(t *testing.T) {
+	t.Parallel()
 	f := newFixture(t, gridtest.SiteOptions{})
 	b := f.robot()
 	at(b, f.web(0, func() []byte {
