@@ -210,8 +210,7 @@ exec @PROGRAM@ box-proxyrenewal --vo @VO@ "$@"
 const unitText = `# /etc/systemd/system/@VO@-box-proxyrenewal.service: the name of wlcg-vobox's service, for who asks for it. At boot it makes a
 # pass and starts the VO's agents, the scripts in <root>/start; at shutdown it runs those in <root>/stop.
 #
-# The renewals in between are made by cron, by vobox-reconcile.timer or by vobox-reconcile-watch.service, see the other
-# files here.
+# The renewals in between are made by cron, vobox-reconcile.timer or vobox-reconcile-watch.service: see examples.
 #
 #   systemctl daemon-reload && systemctl enable --now @VO@-box-proxyrenewal
 [Unit]

@@ -49,7 +49,7 @@ func (vo *VO) EnvFile(name string) (EnvFile, bool) {
 
 // Value is the value of a variable; known is false when the shell computes it.
 func (f EnvFile) Value(name string) (value string, set, known bool) {
-	return envfile.Lookup(f.Data, name)
+	return envfile.FormatOf(f.Path).Lookup(f.Data, name)
 }
 
 // newestRule is the line of the manuals: $( ls -t PATTERN | sed q ), with head -1 and backquotes as well.
