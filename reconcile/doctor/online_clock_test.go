@@ -38,10 +38,20 @@ func TestClock(t *testing.T) {
 			}
 		}
 	}
-	// So late that what servers make now is not valid yet.
+	// What ends with the stored credential tells less, and never too much.
+	check(f, f.Store(20*time.Hour, 48*time.Hour))
 	b := f.online()
+	f.finds("capped", f.ask(b, "clocks"))
+	b = f.online()
+	b.Servers = func() ([]voms.Server, error) { return nil, nil }
+	b.Now = func() time.Time { return time.Now().Add(7 * time.Minute) }
+	h := f.ask(b, "clocks")
+	f.finds("capped, 7m ahead", h, "CLOCK critical clock: the clock of this box is at least ")
+	f.behave()
+	// So late that what servers make now is not valid yet.
+	b = f.online()
 	b.Now = func() time.Time { return time.Now().Add(-20 * time.Minute) }
-	h := f.ask(b, "clocks", "renewal")
+	h = f.ask(b, "clocks", "renewal")
 	f.finds("20m behind", h, "CLOCK critical clock: the clock of this box is ", "CLOCK critical lcgadmin: "+f.MyProxy.Addr())
 	if !strings.Contains(strings.Join(h.skipped, "\n"), "renewal: lcgadmin") {
 		t.Errorf("not looked at: %q", h.skipped)
