@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"os"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -40,7 +41,8 @@ func (a *app) writePage(path string, doc status.Doc, want plan.Desired) error {
 	if err != nil {
 		log.Debug().Err(err).Msg("the name of this box")
 	}
-	history, err := page.ReadHistory(want.State, doc.Time.Add(-page.Recent), doc.Time)
+	now := doc.Time.Add(time.Second) // it has whole seconds, and a pass may just have been made
+	history, err := page.ReadHistory(want.State, now.Add(-page.Recent), now)
 	if err != nil {
 		log.Warn().Err(err).Msg("the page is without what was done")
 	}
