@@ -84,7 +84,7 @@ func (w *writer) unmended(b status.Break, seen time.Time) {
 	if !b.When.After(seen) {
 		style, at = red, "now"
 	}
-	fmt.Fprintf(w, "%s %s\n", w.paint(style, "! "+b.Subject+":"), at)
+	fmt.Fprintf(w, "%s %s\n", w.paint(style, w.clip("! "+b.Subject+":")), at)
 	w.para("", 4, b.Reason+"; then: "+w.names.Replace(b.Impact))
 	w.remedy(plan.Alert{Remedy: b.Remedy, Where: b.Where})
 }

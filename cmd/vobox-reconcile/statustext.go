@@ -34,7 +34,7 @@ func (w *writer) firstToBreak(b *status.Break, title string, d status.Doc) {
 	if b == nil {
 		return
 	}
-	fmt.Fprintf(w, "%s: %s, %s\n", title, w.paint(bold, b.Subject), when(*b.When, d.Time))
+	w.headed(title+": ", b.Subject, ", "+when(*b.When, d.Time))
 	w.para("", 4, b.Reason+"; then: "+w.names.Replace(b.Impact))
 	for _, al := range d.Alerts {
 		if al.Remedy == b.Remedy || al.Subject == b.Subject {
@@ -43,6 +43,16 @@ func (w *writer) firstToBreak(b *status.Break, title string, d status.Doc) {
 	}
 	if b.When.Sub(d.Time) < remedyWithin {
 		w.remedy(plan.Alert{Remedy: b.Remedy, Where: b.Where})
+	}
+}
+
+// headed prints a line with a name in it, which stands out. Where it does not fit, it goes on below.
+func (w *writer) headed(before, name, after string) {
+	for i, line := range wrap(before+name+after, w.width-4) {
+		if rest, ok := strings.CutPrefix(line, before+name); ok {
+			line = before + w.paint(bold, name) + rest
+		}
+		fmt.Fprintf(w, "%s%s\n", strings.Repeat(" ", 4*min(i, 1)), line)
 	}
 }
 

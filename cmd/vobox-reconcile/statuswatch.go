@@ -13,6 +13,8 @@ import (
 
 	"golang.org/x/sys/unix"
 	"golang.org/x/term"
+
+	"github.com/vobox-reconcile/vobox-reconcile/reconcile/plan"
 )
 
 // leastWatch is the shortest time between two looks of status --watch: each reads and verifies every file.
@@ -203,7 +205,7 @@ func (s *screen) draw() error {
 
 // page is as much of a text as there is room for, below a line with the time.
 func (s *screen) page(body string, width, height int) string {
-	clock, hint := s.now().UTC().Format("2006-01-02 15:04:05 UTC"), fmt.Sprintf("every %s, q ends", s.every)
+	clock, hint := s.now().UTC().Format("2006-01-02 15:04:05 UTC"), fmt.Sprintf("every %s, q ends", plan.Span(s.every))
 	lines := []string{s.top(clock, hint, width), ""}
 	lines = append(lines, strings.Split(strings.TrimSuffix(body, "\n"), "\n")...)
 	used := 0

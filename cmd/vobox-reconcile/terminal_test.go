@@ -19,14 +19,14 @@ import (
 	"github.com/vobox-reconcile/vobox-reconcile/reconcile/plan"
 )
 
-// onTerminal runs a program on a terminal of 80 columns of its own and returns what appeared there.
-func onTerminal(t *testing.T, cmd *exec.Cmd) (screen string, code int) {
+// newTerminal is a terminal of 80 columns: what is written to one end appears at the other.
+func newTerminal(t *testing.T) (master, tty *os.File) {
 	t.Helper()
 	master, err := os.OpenFile("/dev/ptmx", os.O_RDWR|syscall.O_NOCTTY, 0)
 	if err != nil {
 		t.Skipf("NOT TESTED: there are no terminals here: %v", err)
 	}
-	defer master.Close()
+	t.Cleanup(func() { master.Close() })
 	fd := int(master.Fd())
 	if err := unix.IoctlSetPointerInt(fd, unix.TIOCSPTLCK, 0); err != nil {
 		t.Fatal(err)
@@ -35,13 +35,26 @@ func onTerminal(t *testing.T, cmd *exec.Cmd) (screen string, code int) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	tty, err := os.OpenFile(fmt.Sprintf("/dev/pts/%d", n), os.O_RDWR|syscall.O_NOCTTY, 0)
+	tty, err = os.OpenFile(fmt.Sprintf("/dev/pts/%d", n), os.O_RDWR|syscall.O_NOCTTY, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := unix.IoctlSetWinsize(int(tty.Fd()), unix.TIOCSWINSZ, &unix.Winsize{Row: 24, Col: 80}); err != nil {
+	resize(t, tty, 80, 24)
+	return master, tty
+}
+
+func resize(t *testing.T, terminal *os.File, width, height uint16) {
+	t.Helper()
+	if err := unix.IoctlSetWinsize(int(terminal.Fd()), unix.TIOCSWINSZ, &unix.Winsize{Row: height, Col: width}); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// onTerminal runs a program on a terminal of 80 columns of its own and returns what appeared there.
+func onTerminal(t *testing.T, cmd *exec.Cmd) (screen string, code int) {
+	t.Helper()
+	master, tty := newTerminal(t)
+	defer master.Close()
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = tty, tty, tty
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
