@@ -90,6 +90,9 @@ func whyNot(e oldbox.Entry) string {
 	if e.Err != nil {
 		return e.Err.Error()
 	}
+	if e.Report.Fault == "" && !e.Usable() {
+		return "it carries no attributes"
+	}
 	return e.Report.Fault
 }
 

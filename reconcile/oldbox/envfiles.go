@@ -17,9 +17,9 @@ type EnvFile struct {
 
 // Names of env files below the account's home, as the manuals of JAliEn and AliEn have them.
 const (
-	CEEnv         = ".alien/config/CE.env"
-	MLEnv         = ".alien/config/ml.env"
-	VersionFile   = ".alien/config/version.properties"
+	CEEnv          = ".alien/config/CE.env"
+	MLEnv          = ".alien/config/ml.env"
+	VersionFile    = ".alien/config/version.properties"
 	AliEnvironment = ".alien/Environment"
 )
 

@@ -85,10 +85,10 @@ func serviceIn(line string) (vo string, ok bool) {
 		return "", false
 	}
 	start := i
-	for start > 0 && isName(line[start-1:i]) {
+	for start > 0 && strings.IndexByte(nameBytes, line[start-1]) >= 0 {
 		start--
 	}
-	return line[start:i], start < i
+	return line[start:i], isName(line[start:i])
 }
 
 // unitDirs are where systemd looks, in its order.

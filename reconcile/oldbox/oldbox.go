@@ -175,10 +175,11 @@ func (s Source) fill(vo *VO, accounts []Account) {
 	}
 }
 
-// isName takes what the init script takes for the name of a VO: [-_.A-Za-z0-9].
+const nameBytes = "-_.ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
+
+// isName takes what the init script takes for the name of a VO, [-_.A-Za-z0-9], but for what begins with a dash or a dot.
 func isName(s string) bool {
-	return s != "" && !strings.HasPrefix(s, "-") && !strings.HasPrefix(s, ".") &&
-		strings.Trim(s, "-_.ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789") == ""
+	return s != "" && !strings.HasPrefix(s, "-") && !strings.HasPrefix(s, ".") && strings.Trim(s, nameBytes) == ""
 }
 
 // The rest looks at files; what cannot be looked at counts as not there.

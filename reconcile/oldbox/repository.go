@@ -40,8 +40,10 @@ func (s Source) entry(in *inspect.Inspector, path string) Entry {
 	return e
 }
 
-// Usable reports whether the file holds a proxy that verifies.
-func (e Entry) Usable() bool { return e.Report != nil && e.Report.State == inspect.OK }
+// Usable reports whether the file holds a proxy that verifies, with attributes if it should have them.
+func (e Entry) Usable() bool {
+	return e.Report != nil && e.Report.State == inspect.OK && (e.Primary() == "" || e.Report.VO != "")
+}
 
 // End is when the proxy, or its attributes, end; zero: nothing is known.
 func (e Entry) End() time.Time {
@@ -84,16 +86,15 @@ func withoutProxies(subject string) string {
 	}
 }
 
-// Primary is the first attribute: from the attribute certificate, verified or not, or else from the file name. It is empty
-// for a proxy without attributes.
+// Primary is the first attribute: from the attribute certificate, verified or not, or else from the file name: a proxy that
+// should have attributes and has none is still a registration with them. It is empty for one that need not have any.
 func (e Entry) Primary() string {
-	if e.Report != nil && len(e.Report.Chain) > 0 {
+	if e.Report != nil {
 		for _, ac := range e.Report.ACs {
 			if len(ac.FQANs) > 0 {
 				return ac.FQANs[0]
 			}
 		}
-		return ""
 	}
 	_, fqan := SplitVOMS(e.VOMS)
 	return fqan
