@@ -175,7 +175,7 @@ func (s *Store) signerByLSC(ac *attrcert.AC, about dn.Name, now time.Time, file 
 	if err != nil {
 		return nil, err
 	}
-	signer, err := findSigner(ac, p, about)
+	signer, err := s.findSigner(ac, p, about)
 	if err != nil {
 		return nil, err
 	}
@@ -192,13 +192,21 @@ func (s *Store) signerByLSC(ac *attrcert.AC, about dn.Name, now time.Time, file 
 
 // findSigner returns the certificate that signed the AC. It is the first one, but vomsd writes the rest of its chain in
 // front when it is configured with one.
-func findSigner(ac *attrcert.AC, p pool, about dn.Name) (*node, error) {
+func (s *Store) findSigner(ac *attrcert.AC, p pool, about dn.Name) (*node, error) {
 	var bad error
 	for _, n := range p {
 		if !n.subject.Equal(ac.Issuer) {
 			continue
 		}
-		if bad = ac.CheckSignature(n.cert); bad == nil {
+		switch {
+		case s.AllowWeak && isWeakly(ac.SignatureAlgorithm, n.cert):
+			bad = verifyWeak(n.cert, ac.SignatureAlgorithm, ac.RawInfo, ac.Signature)
+		case isTiny(n.cert):
+			return nil, signerRefused(ac, n, s.checkStrength(n))
+		default:
+			bad = ac.CheckSignature(n.cert)
+		}
+		if bad == nil {
 			return n, nil
 		}
 	}
@@ -221,11 +229,14 @@ func (s *Store) verifySigner(p pool, signer *node, ac *attrcert.AC, about dn.Nam
 	}
 	path := &path{store: s, pool: p, now: now}
 	if err := path.build(signer); err != nil {
-		e := &Error{ID: IDACSigner, Subject: signer.subject.String(), Err: err}
-		e.Msg = fmt.Sprintf("the signer of the attribute certificate of %s does not verify: %v", ac.VO, err)
-		return nil, e
+		return nil, signerRefused(ac, signer, err)
 	}
 	return append([]*node{signer}, path.anchors...), nil
+}
+
+func signerRefused(ac *attrcert.AC, signer *node, why error) error {
+	msg := fmt.Sprintf("the signer of the attribute certificate of %s does not verify: %v", ac.VO, why)
+	return &Error{ID: IDACSigner, Subject: signer.subject.String(), Msg: msg, Err: why}
 }
 
 // keyHash is what the C++ library compares the key identifier with: SHA-1 over the bits of the public key. Java's compares
@@ -262,7 +273,7 @@ func (s *Store) signerByCertificate(ac *attrcert.AC, about dn.Name, now time.Tim
 			if err != nil {
 				continue // somebody else's; the message will be that none was found
 			}
-			signer, err := findSigner(ac, nodes, about)
+			signer, err := s.findSigner(ac, nodes, about)
 			if err != nil {
 				continue
 			}

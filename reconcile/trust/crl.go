@@ -236,7 +236,8 @@ func crlAlgorithm(der cryptobyte.String) (x509.SignatureAlgorithm, error) {
 	return x509.UnknownSignatureAlgorithm, nil
 }
 
-// signedBy reports whether the CA's key signed the list. Neither cRLSign nor basicConstraints is asked for: GSI does not,
+// signedBy reports whether the CA's key signed the list, by any means that there is: usable asks whether that is enough.
+// Neither cRLSign nor basicConstraints is asked for: GSI does not,
 // and a list that revokes too much is the lesser evil.
 func (c *crl) signedBy(ca *x509.Certificate) bool {
 	key := string(ca.RawSubjectPublicKeyInfo)
@@ -244,10 +245,10 @@ func (c *crl) signedBy(ca *x509.Certificate) bool {
 	defer c.mu.Unlock()
 	good, known := c.verifiedBy[key]
 	if !known {
-		switch c.algorithm {
-		case x509.UnknownSignatureAlgorithm:
-		case x509.MD5WithRSA: // usable asks whether that is enough
-			good = verifyMD5(ca, c.tbs, c.signature) == nil
+		switch {
+		case c.algorithm == x509.UnknownSignatureAlgorithm:
+		case isWeakly(c.algorithm, ca):
+			good = verifyWeak(ca, c.algorithm, c.tbs, c.signature) == nil
 		default:
 			good = ca.CheckSignature(c.algorithm, c.tbs, c.signature) == nil
 		}

@@ -1,8 +1,6 @@
 package trust
 
 import (
-	"crypto"
-	"crypto/md5"
 	"crypto/rsa"
 	"crypto/sha256"
 	"crypto/x509"
@@ -21,6 +19,9 @@ func (s *Store) checkSignature(n, issuer *node) error {
 	if k, ok := issuer.cert.PublicKey.(*rsa.PublicKey); ok && k.N.BitLen() > maxRSABits {
 		return refuse(IDSignature, n.subject, "the signature of the %s %s is not checked: the RSA key of %s has %d bits, more than %d", n.kind(), n.subject,
 			issuer.subject, k.N.BitLen(), maxRSABits)
+	}
+	if isTiny(issuer.cert) && !s.AllowWeak {
+		return s.checkStrength(issuer)
 	}
 	h := sha256.New()
 	h.Write(n.cert.Raw) // a DER element, so that it says itself where it ends
@@ -52,22 +53,13 @@ func (s *Store) checkSignature(n, issuer *node) error {
 	return nil
 }
 
-// verifySignature does MD5, which crypto/x509 no longer knows, itself where weak signatures are allowed.
+// verifySignature does itself what crypto/x509 no longer does, where weak signatures are allowed.
 func (s *Store) verifySignature(cert, issuer *x509.Certificate) error {
-	if s.AllowWeak && cert.SignatureAlgorithm == x509.MD5WithRSA {
-		return verifyMD5(issuer, cert.RawTBSCertificate, cert.Signature)
+	if s.AllowWeak && isWeakly(cert.SignatureAlgorithm, issuer) {
+		return verifyWeak(issuer, cert.SignatureAlgorithm, cert.RawTBSCertificate, cert.Signature)
 	}
 	// Not CheckSignatureFrom, which wants the signer of a proxy to be a CA.
 	return issuer.CheckSignature(cert.SignatureAlgorithm, cert.RawTBSCertificate, cert.Signature)
-}
-
-func verifyMD5(signer *x509.Certificate, signed, signature []byte) error {
-	k, ok := signer.PublicKey.(*rsa.PublicKey)
-	if !ok {
-		return errors.New("the signer's key is no RSA key")
-	}
-	sum := md5.Sum(signed)
-	return rsa.VerifyPKCS1v15(k, crypto.MD5, sum[:], signature)
 }
 
 // checkStrength refuses short RSA keys and, unless the certificate is a self-signed root, old hashes. The RSA bound is
