@@ -51,11 +51,22 @@ func (r *run) failureAlert(o Outcome) plan.Alert {
 	r.mu.Lock()
 	st := r.seen.Credentials[o.Step.Target]
 	r.mu.Unlock()
+	cred, _ := find(r.want.Credentials, func(c plan.Credential) bool { return c.Name == o.Step.Target })
 	if now := r.Now(); st.Usable(now) {
-		a.Severity = plan.Warning
-		a.Message += fmt.Sprintf("; the one that is there lasts until %s, %s from now", plan.Clock(st.EffectiveEnd), plan.Span(st.EffectiveEnd.Sub(now)))
+		left := st.EffectiveEnd.Sub(now)
+		if left >= cred.AlertBelow {
+			a.Severity = plan.Warning
+		}
+		a.Message += fmt.Sprintf("; the %s has %s left: nothing breaks before %s", proxyWords(cred.Kind), plan.Span(left), plan.Clock(st.EffectiveEnd))
 	}
 	return a
+}
+
+func proxyWords(k plan.Kind) string {
+	if k == plan.Machine {
+		return "machine proxy"
+	}
+	return "proxy"
 }
 
 // explain takes id, cause and remedy from the error of the package that knows them.

@@ -1,6 +1,7 @@
 package reconcile
 
 import (
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"slices"
@@ -68,6 +69,7 @@ func (e *Engine) Judge(cred *proxycert.Credential, want plan.Credential, now tim
 	if chain.EffectiveEnd.Before(st.EffectiveEnd) {
 		st.EffectiveEnd, st.EndsWith = chain.EffectiveEnd, chain.EndsWith
 	}
+	st.Backing.CRLEnd = chain.CRLEnd
 	if info.Type == proxycert.EEC {
 		st.Fault, st.FaultID = "it is a certificate, not a proxy", "CHAIN-TYPE"
 		return st
@@ -146,6 +148,18 @@ func (e *Engine) judgeAttributes(cred *proxycert.Credential, want plan.Credentia
 		if res.EffectiveEnd.Before(st.EffectiveEnd) {
 			st.EffectiveEnd, st.EndsWith = res.EffectiveEnd, res.EndsWith
 		}
+		e.judgeSigner(ac, res.Signer, now, st)
+	}
+}
+
+// judgeSigner takes into st how long the certificate of the VOMS server lasts, and the revocation lists of its CAs.
+func (e *Engine) judgeSigner(ac *attrcert.AC, signer *x509.Certificate, now time.Time, st *plan.CredentialState) {
+	if st.Backing.SignerEnd.IsZero() || signer.NotAfter.Before(st.Backing.SignerEnd) {
+		st.Backing.Signer, st.Backing.SignerEnd = dn.MustFromDER(signer.RawSubject).String(), signer.NotAfter
+	}
+	chain, err := e.Trust.VerifyPeer(append([]*x509.Certificate{signer}, ac.Certificates...), now)
+	if err == nil && !chain.CRLEnd.IsZero() && (st.Backing.CRLEnd.IsZero() || chain.CRLEnd.Before(st.Backing.CRLEnd)) {
+		st.Backing.CRLEnd = chain.CRLEnd
 	}
 }
 

@@ -258,7 +258,7 @@ func TestRealTraps(t *testing.T) {
 		{name: "stored credential about to end", user: realgrid.Jane, store: []string{"-n", "-t", "48", "-c", "6"}, id: "MP-SHORT",
 			says: "the credential stored on", remedy: "-d -n -t 48 -c 3000", kept: true},
 		{name: "user certificate about to end", user: realgrid.Ending, store: []string{"-n", "-t", "48", "-c", "3000"}, id: "MP-SHORT",
-			says: "the user certificate ends on", remedy: "get a new certificate"},
+			says: "the user certificate ends ", remedy: "get a new certificate"},
 		{name: "an AC shorter than asked", user: realgrid.Jane, store: []string{"-n", "-t", "48", "-c", "3000"}, id: "VO-ACSHORT",
 			says: "24h of the 48h asked were granted", remedy: "ask the VO manager"},
 		{name: "a box that is not registered", user: realgrid.Jane, host: g.Identity(realgrid.Rogue), store: []string{"-n", "-t", "48", "-c", "3000"},

@@ -122,7 +122,7 @@ func TestNeverWorse(t *testing.T) {
 			r := b.pass(t, plan.Options{Force: []string{"lcgadmin"}})
 			mustResults(t, r, "renew/proxy/lcgadmin failed")
 			a := mustAlert(t, r, tt.id)
-			if a.Severity != plan.Warning || !strings.Contains(a.Message, "the one that is there lasts until") {
+			if a.Severity != plan.Warning || !strings.Contains(a.Message, ": nothing breaks before ") {
 				t.Errorf("the alert does not say how much margin is left: %+v", a)
 			}
 			if !bytes.Equal(before, read(t, path)) {

@@ -82,6 +82,8 @@ var consequence = map[string]string{
 	"MP-SHORT":   "Each renewal gives less than the one before.",
 	"VO-ACSHORT": "JAliEn compares the attribute certificate, not the proxy, with its threshold.",
 	"VO-SIGNER":  "Some libraries refuse attributes whose signer has expired.",
+	"USER-CERT":  "When it has ended, every renewal fails, and nothing can be stored.",
+	"CRL-STALE":  "When a list has run out, everybody of its CA is refused: the servers, the box and the user.",
 	"ENV-EXPECT": "Services would run as somebody else; they are not restarted until it is right.",
 }
 

@@ -24,7 +24,15 @@ type Alert struct {
 	Where    string   `json:"where"` // the prompt the remedy is typed at: LCG-UI, VO-Box, site admin, …
 }
 
-func (c *computer) alert(a Alert) { c.plan.Alerts = append(c.plan.Alerts, a) }
+// alert adds one, unless the same thing has been said of the same subject.
+func (c *computer) alert(a Alert) {
+	for _, b := range c.plan.Alerts {
+		if b.ID == a.ID && b.Subject == a.Subject {
+			return
+		}
+	}
+	c.plan.Alerts = append(c.plan.Alerts, a)
+}
 
 func (c *computer) credentialAlerts(cred Credential, st CredentialState) {
 	if cred.Kind == Machine {
@@ -33,10 +41,8 @@ func (c *computer) credentialAlerts(cred Credential, st CredentialState) {
 		c.userAlerts(cred, st)
 	}
 	c.grantAlerts(cred, st)
+	c.aheadAlerts(cred, st)
 }
-
-// certWarning is how long before its end a certificate on the box is spoken of.
-const certWarning = 10 * 24 * time.Hour
 
 func (c *computer) machineAlerts(cred Credential, st CredentialState) {
 	src := st.Source
@@ -45,16 +51,24 @@ func (c *computer) machineAlerts(cred Credential, st CredentialState) {
 	case cred.Observe:
 	case src.Fault != "":
 		c.alert(Alert{ID: src.FaultID, Severity: Critical, Subject: cred.Name, Message: src.Fault, Remedy: hostAdmin, Where: "site admin"})
-	case !src.NotAfter.IsZero() && src.NotAfter.Sub(c.now) < certWarning:
-		c.alert(Alert{ID: "HOST-CERT", Severity: Warning, Subject: cred.Name,
-			Message: fmt.Sprintf("the host certificate %s ends on %s, in %s", src.Path, Clock(src.NotAfter), Span(src.NotAfter.Sub(c.now))),
-			Remedy:  hostAdmin, Where: "site admin"})
+	case c.soon(src.NotAfter, certWarning):
+		c.alert(Alert{ID: "HOST-CERT", Severity: c.pressing(src.NotAfter), Subject: cred.Name,
+			Message: fmt.Sprintf("the host certificate %s %s", src.Path, Deadline(src.NotAfter, c.now)), Remedy: hostAdmin, Where: "site admin"})
 	}
-	if cred.Observe && c.want.NeedsMachineProxy() && !st.Usable(c.now.Add(cred.AlertBelow)) {
+	what, where := faultRemedy(st.FaultID, c.want.VO)
+	switch {
+	case cred.Observe && c.want.NeedsMachineProxy() && !st.Usable(c.now.Add(cred.AlertBelow)):
 		c.alert(Alert{ID: "HOST-PROXY", Severity: Critical, Subject: cred.Name,
 			Message: "the machine proxy " + st.Path + " " + condition(st, c.now) + "; another program keeps it",
 			Remedy:  "run the job that makes it (/etc/init.d/" + c.want.VO + "-box-proxyrenewal proxy), or let this program make it: machineProxy.manage: true, run as root",
 			Where:   "site admin"})
+	case cred.Observe:
+	case st.Exists && st.Fault != "" && what != "": // what a renewal does not mend
+		c.alert(Alert{ID: st.FaultID, Severity: Critical, Subject: cred.Name, Message: "the machine proxy " + st.Path + " " + condition(st, c.now),
+			Remedy: what, Where: where})
+	case st.Exists && st.Fault == "" && !st.Usable(c.now.Add(cred.AlertBelow)):
+		c.alert(Alert{ID: "HOST-PROXY", Severity: Critical, Subject: cred.Name, Message: "the machine proxy " + st.Path + " " + condition(st, c.now),
+			Remedy: "vobox-reconcile --force " + cred.Name + ", as root", Where: "site admin"})
 	}
 }
 
@@ -75,8 +89,12 @@ func (c *computer) userAlerts(cred Credential, st CredentialState) {
 	c.robotAlert(cred, st.Source)
 	switch {
 	case st.Exists && st.Fault != "":
-		c.alert(Alert{ID: st.FaultID, Severity: Critical, Subject: cred.Name,
-			Message: "the user proxy " + st.Path + " " + condition(st, c.now), Remedy: "vobox-reconcile renews it", Where: "VO-Box"})
+		a := Alert{ID: st.FaultID, Severity: Critical, Subject: cred.Name,
+			Message: "the user proxy " + st.Path + " " + condition(st, c.now), Remedy: "vobox-reconcile renews it", Where: "VO-Box"}
+		if what, where := faultRemedy(st.FaultID, cred.VO); what != "" {
+			a.Remedy, a.Where = what, where
+		}
+		c.alert(a)
 	case st.Exists && st.EffectiveEnd.Sub(c.now) < cred.AlertBelow:
 		c.alert(Alert{ID: "PROXY-LOW", Severity: Critical, Subject: cred.Name,
 			Message: fmt.Sprintf("the user proxy %s: %s %s", st.Path, st.EndsWith, endsIn(st.EffectiveEnd, c.now)),
@@ -93,23 +111,27 @@ func (c *computer) robotAlert(cred Credential, src SourceState) {
 	case cred.Observe:
 	case src.Fault != "":
 		c.alert(Alert{ID: src.FaultID, Severity: Critical, Subject: cred.Name, Message: src.Fault, Remedy: remedy, Where: "VO-Box"})
-	case !src.NotAfter.IsZero() && src.NotAfter.Sub(c.now) < certWarning:
-		c.alert(Alert{ID: "ROBOT-CERT", Severity: Warning, Subject: cred.Name,
-			Message: fmt.Sprintf("the certificate %s %s", src.Path, endsIn(src.NotAfter, c.now)), Remedy: remedy, Where: "VO-Box"})
+	case c.soon(src.NotAfter, certWarning):
+		c.alert(Alert{ID: "ROBOT-CERT", Severity: c.pressing(src.NotAfter), Subject: cred.Name,
+			Message: fmt.Sprintf("the certificate %s %s", src.Path, Deadline(src.NotAfter, c.now)), Remedy: remedy, Where: "VO-Box"})
 	}
 }
 
-// storedAlert is about the credential on the MyProxy server, as it was seen at the last renewal.
+// storedAlert is about the credential on the MyProxy server, as it was seen at the last renewal. One that lasts as long as the
+// user certificate cannot be stored for longer before there is a new certificate.
 func (c *computer) storedAlert(cred Credential, st CredentialState) {
 	mp := cred.Source.MyProxy
-	if mp == nil || !st.Grant.fits(cred) || st.Grant.StoredEnd.IsZero() || st.Grant.Proxy.Limit != LimitNone && st.Grant.Proxy.Limit != LimitStored {
+	if mp == nil || !st.Grant.fits(cred) || !c.soon(st.Grant.StoredEnd, mp.AlertBelow) {
 		return
 	}
-	if left := st.Grant.StoredEnd.Sub(c.now); left < mp.AlertBelow {
-		c.alert(Alert{ID: "MP-STORED", Severity: Warning, Subject: cred.Name,
-			Message: fmt.Sprintf("the credential stored on %s %s, alert below %s", mp.Server, endsIn(st.Grant.StoredEnd, c.now), Span(mp.AlertBelow)),
-			Remedy:  StoreCommand(*mp, cred.Lifetime), Where: "LCG-UI"})
+	end := st.Grant.StoredEnd
+	a := Alert{ID: "MP-STORED", Severity: c.pressing(end), Subject: cred.Name, Remedy: StoreCommand(*mp, cred.Lifetime), Where: "LCG-UI",
+		Message: fmt.Sprintf("the credential stored on %s %s, alert below %s", mp.Server, Deadline(end, c.now), Span(mp.AlertBelow))}
+	if cert := st.UserCertEnd; !cert.IsZero() && end.After(cert.Add(-time.Hour)) {
+		a.Message += "; it ends with the user certificate"
+		a.Remedy = "get a new certificate from your CA, then " + a.Remedy
 	}
+	c.alert(a)
 }
 
 func endsIn(t, now time.Time) string {
@@ -148,15 +170,15 @@ func (c *computer) explainGrant(a *Alert, gave string, cred Credential, st Crede
 		a.Remedy = StoreCommand(*mp, cred.Lifetime)
 	case LimitEnd:
 		a.ID, a.Where = "MP-SHORT", "LCG-UI"
-		a.Message = fmt.Sprintf("%s: the credential stored on %s %s", gave, mp.Server, endsIn(g.StoredEnd, c.now))
+		a.Message = fmt.Sprintf("%s: the credential stored on %s %s", gave, mp.Server, Deadline(g.StoredEnd, c.now))
 		a.Remedy = StoreCommand(*mp, cred.Lifetime)
 	case LimitCert:
 		a.ID, a.Where = "MP-SHORT", "LCG-UI"
-		a.Message = fmt.Sprintf("%s: the user certificate %s", gave, endsIn(st.UserCertEnd, c.now))
+		a.Message = fmt.Sprintf("%s: the user certificate %s", gave, Deadline(st.UserCertEnd, c.now))
 		a.Remedy = "get a new certificate from your CA"
 		if cred.Kind == Machine {
 			a.ID, a.Where = "HOST-CERT", "site admin"
-			a.Message = fmt.Sprintf("%s: the host certificate %s", gave, endsIn(st.Source.NotAfter, c.now))
+			a.Message = fmt.Sprintf("%s: the host certificate %s", gave, Deadline(st.Source.NotAfter, c.now))
 			a.Remedy = "ask your CA for a new host certificate and install it as " + st.Source.Path
 		} else if cred.Source.MyProxy != nil {
 			a.Remedy += ", then " + StoreCommand(*mp, cred.Lifetime)
@@ -168,7 +190,7 @@ func (c *computer) explainGrant(a *Alert, gave string, cred Credential, st Crede
 			cred.VO, Span(g.Asked), int(scaled(cred, share.Granted)/time.Second))
 	case LimitSigner:
 		a.ID, a.Where = "VO-SIGNER", "VO manager"
-		a.Message = fmt.Sprintf("%s: %s ends on %s", gave, st.EndsWith, Clock(st.EffectiveEnd))
+		a.Message = fmt.Sprintf("%s: %s %s", gave, st.EndsWith, Deadline(st.EffectiveEnd, c.now))
 		a.Remedy = "ask the VO manager of " + cred.VO + " when the VOMS server gets its new certificate"
 	}
 }

@@ -36,6 +36,7 @@ type CredentialState struct {
 	EffectiveEnd time.Time // the smallest of all, the attribute certificates' issuers included
 	EndsWith     string    // what ends then, for people: "the attribute certificate"
 	UserCertEnd  time.Time // end of the end-entity certificate
+	Backing      Backing   // what else has to last for it to verify
 
 	Links  map[string]string // by Credential.Links: what is wrong with the link; empty string if nothing is
 	Grant  *Grant            // what the servers gave when they were last asked

@@ -35,7 +35,8 @@ func TestNagios(t *testing.T) {
 				" 'lcgadmin'=1800s;158400:;3600:;0 " + stored + "\n" +
 				"    VO-Box> vobox-reconcile --force lcgadmin; if it has expired: log in with a fresh proxy and run vobox-reconcile from that session\n"},
 		{"a machine proxy that is nearly over", func(s *scene) { s.left(plan.MachineName, 30*time.Minute) }, status.NagiosCritical,
-			"VOBOX CRITICAL - machine-proxy: 30m left | 'machine-proxy'=1800s;21600:;3600:;0 " + user + " " + stored + "\n"},
+			"VOBOX CRITICAL - machine-proxy: the machine proxy /v/renewal-proxy.pem has 30m left | 'machine-proxy'=1800s;21600:;3600:;0 " + user + " " + stored + "\n" +
+				"    site admin: vobox-reconcile --force machine-proxy, as root\n"},
 		{"missing, and unknown what is stored", func(s *scene) {
 			s.state("lcgadmin", func(st *plan.CredentialState) { *st = plan.CredentialState{Path: "/v/lcgadmin"} })
 		}, status.NagiosCritical, "VOBOX CRITICAL - lcgadmin: missing, there is none yet | " + machine + " 'lcgadmin'=0s;158400:;3600:;0 'lcgadmin@px.example.org:7512'=U\n"},
@@ -43,14 +44,15 @@ func TestNagios(t *testing.T) {
 			s.state(plan.MachineName, func(st *plan.CredentialState) { st.Fault = "it is a | of\ntwo lines" })
 		}, status.NagiosCritical, "VOBOX CRITICAL - machine-proxy: invalid, it is a / of two lines | 'machine-proxy'=0s;21600:;3600:;0 " + user + " " + stored + "\n"},
 		{"expired", func(s *scene) { s.left(plan.MachineName, -time.Hour) }, status.NagiosCritical,
-			"VOBOX CRITICAL - machine-proxy: expired, the proxy expired 1h ago, on 2026-11-21 22:00 UTC | 'machine-proxy'=0s;21600:;3600:;0 " + user + " " + stored + "\n"},
+			"VOBOX CRITICAL - machine-proxy: the machine proxy /v/renewal-proxy.pem expired on 2026-11-21 22:00 UTC | 'machine-proxy'=0s;21600:;3600:;0 " + user + " " + stored + "\n" +
+				"    site admin: vobox-reconcile --force machine-proxy, as root\n"},
 		{"the stored credential", func(s *scene) { s.grant(func(g *plan.Grant) { g.StoredEnd = now.Add(5 * day) }) }, status.NagiosWarning,
-			"VOBOX WARNING - lcgadmin: the credential stored on px.example.org:7512 ends on 2026-11-26 23:00 UTC, in 120h, alert below 10d | " + machine + " " + user +
+			"VOBOX WARNING - lcgadmin: the credential stored on px.example.org:7512 ends Thursday 2026-11-26 23:00 UTC, in 120h; the last working day is Thursday 26, alert below 10d | " + machine + " " + user +
 				" 'lcgadmin@px.example.org:7512'=432000s;864000:;172800:;0\n    LCG-UI> myproxy-init -s px.example.org -d -n -t 48 -c 3000\n"},
 		{"the stored credential is nearly over", func(s *scene) { s.grant(func(g *plan.Grant) { g.StoredEnd = now.Add(47 * time.Hour) }) }, status.NagiosCritical,
 			"VOBOX CRITICAL - lcgadmin@px.example.org:7512: 47h left, which is less than a renewal asks for (and 1 more) | " + machine + " " + user +
 				" 'lcgadmin@px.example.org:7512'=169200s;864000:;172800:;0\n" +
-				"WARNING - lcgadmin: the credential stored on px.example.org:7512 ends on 2026-11-23 22:00 UTC, in 47h, alert below 10d\n" +
+				"WARNING - lcgadmin: the credential stored on px.example.org:7512 ends Monday 2026-11-23 22:00 UTC, in 47h; the last working day is Monday 23, alert below 10d\n" +
 				"    LCG-UI> myproxy-init -s px.example.org -d -n -t 48 -c 3000\n"},
 		{"another program keeps the machine proxy", func(s *scene) {
 			s.wanted(plan.MachineName, func(c *plan.Credential) { c.Observe = true }).left(plan.MachineName, 4*time.Hour)
