@@ -84,7 +84,13 @@ func without(s Span, holes []Span) []Span {
 
 // isGood reports whether a whole span lies in a good time.
 func (j *judge) isGood(s Span) bool {
-	return slices.ContainsFunc(j.good, func(g Span) bool { return !s.From.Before(g.From) && !s.To.After(g.To) })
+	i, _ := slices.BinarySearchFunc(j.good, s.From, func(g Span, t time.Time) int { // the first to end after
+		if g.To.After(t) {
+			return 1
+		}
+		return -1
+	})
+	return i < len(j.good) && !s.From.Before(j.good[i].From) && !s.To.After(j.good[i].To)
 }
 
 // steady reports whether the clock was not set in a span.

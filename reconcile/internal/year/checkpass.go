@@ -77,7 +77,7 @@ func (j *judge) often(i int, v Visit) {
 			n++
 		}
 	}
-	if most := 4 + 3*j.incidents(window); n > most {
+	if n > 4 && n > 4+3*j.incidents(window) {
 		j.fault(v.At, "a swarm", "%d passes within ten minutes", n)
 	}
 }
@@ -131,7 +131,10 @@ func (j *judge) perDay(server string, asked []time.Time) {
 		for to < len(asked) && asked[to].Before(t.Add(day)) {
 			to++
 		}
-		window := Span{t, t.Add(day)}
+		n, window := to-from, Span{t, t.Add(day)}
+		if n <= 18 {
+			continue
+		}
 		runs := int(day/j.s.every()) + 2
 		most := 3*4*24 + 12 // three tries every quarter of an hour
 		if !j.s.Watch {
@@ -143,7 +146,7 @@ func (j *judge) perDay(server string, asked []time.Time) {
 				most = runs
 			}
 		}
-		if n := to - from; n > most+3*j.incidents(window) {
+		if n > most && n > most+3*j.incidents(window) {
 			j.fault(t, "too many requests", "%d to the %s server within a day", n, server)
 			return
 		}

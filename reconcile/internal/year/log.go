@@ -147,6 +147,9 @@ func (l *Log) visit(v Visit) {
 	l.mu.Lock()
 	l.visits = append(l.visits, v)
 	l.mu.Unlock()
+	if l.quiet {
+		return
+	}
 	var ids []string
 	for _, a := range v.Alerts {
 		ids = append(ids, a.ID+" "+a.Subject)

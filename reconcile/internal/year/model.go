@@ -42,9 +42,12 @@ type model struct {
 	proxies map[string]*proxy
 	grant   *plan.Grant
 	runs    []plan.Run
-	booted  bool // makes passes for a program that stays
-	changed time.Time
-	hooks   int // opportunities for a kill in this pass
+	rhythm  plan.Rhythm
+	booted  bool      // makes passes for a program that stays
+	changed time.Time // last, a file
+	own     bool      // by the program itself, and nobody else since its last pass
+	failed  bool      // the last pass
+	hooks   int       // opportunities for a kill in this pass
 	kill    int
 }
 
@@ -53,8 +56,8 @@ type proxy struct{ begin, end, acBegin time.Time }
 
 var errKilled = errors.New("killed")
 
-// Model lives a script on a modelled box. A nil policy is plan.Compute.
-func Model(s *Script, p Policy) *Log {
+// Model lives a script on a modelled box. A nil policy is plan.Compute. The log can be printed if it is verbose.
+func Model(s *Script, p Policy, verbose bool) *Log {
 	c := &virtual{now: s.From}
 	w := NewWorld(s, c)
 	c.world = w
@@ -63,6 +66,7 @@ func Model(s *Script, p Policy) *Log {
 		m.compute = plan.Compute
 	}
 	w.Changed = m.edit
+	w.Log.quiet = !verbose
 	return w.Live(m)
 }
 
@@ -78,7 +82,7 @@ func (m *model) edit(what string) {
 		m.grant, m.runs = nil, nil
 		m.forget()
 	}
-	m.changed = m.Now()
+	m.changed, m.own = m.Now(), false
 }
 
 func (m *model) Boot() { m.booted = true }
@@ -123,6 +127,8 @@ func (m *model) Wait(moment, until time.Time) watch.Wake {
 	return watch.Wake{Cause: watch.Due}
 }
 
+func (m *model) Moot(w watch.Wake) bool { return w.Cause == watch.Changed && m.failed && m.own }
+
 func (m *model) Left() (user, machine time.Duration) {
 	left := func(name string) time.Duration {
 		if p := m.proxies[name]; p != nil {
@@ -138,10 +144,7 @@ const skew = 5 * time.Minute
 
 // state describes a proxy as the engine would.
 func (m *model) state(c plan.Credential) plan.CredentialState {
-	st := plan.CredentialState{Path: c.Path, EndsWith: "the proxy", Rhythm: plan.RhythmOf(m.runs, m.BoxNow())}
-	if m.booted {
-		st.Rhythm = plan.Rhythm{Prompt: true}
-	}
+	st := plan.CredentialState{Path: c.Path, EndsWith: "the proxy", Rhythm: m.rhythm}
 	if c.Kind == plan.Machine {
 		_, end := m.Host()
 		st.Source = plan.SourceState{Path: c.Source.Certificate.Cert, NotAfter: end}
@@ -167,7 +170,7 @@ func judged(st plan.CredentialState, p proxy, now time.Time) plan.CredentialStat
 }
 
 func (m *model) observe() plan.Observed {
-	have := plan.Observed{Credentials: map[string]plan.CredentialState{}}
+	have := plan.Observed{Credentials: make(map[string]plan.CredentialState, len(m.want.Credentials))}
 	for _, c := range m.want.Credentials {
 		have.Credentials[c.Name] = m.state(c)
 	}
@@ -181,7 +184,7 @@ func (m *model) hook() bool {
 }
 
 func (m *model) Pass(o Order) Visit {
-	m.hooks, m.kill = 0, o.Kill
+	m.hooks, m.kill, m.own = 0, o.Kill, true
 	now := m.BoxNow()
 	if n := len(m.runs); m.grant != nil && (o.SetBack || n > 0 && m.runs[n-1].At.After(now.Add(10*time.Second))) {
 		m.grant.Stale = true
@@ -190,14 +193,19 @@ func (m *model) Pass(o Order) Visit {
 		m.runs = append(m.runs, plan.Run{At: now.Truncate(time.Second), Resident: m.booted})
 		m.runs = m.runs[max(0, len(m.runs)-17):]
 	}
+	if m.rhythm = (plan.Rhythm{Prompt: true}); !m.booted {
+		m.rhythm = plan.RhythmOf(m.runs, now)
+	}
 	var v Visit
 	p := m.compute(m.want, m.observe(), now, plan.Options{})
-	errs := map[string]error{}
+	var errs map[string]error
 	for _, s := range p.Steps {
 		if s.Action != plan.Renew {
 			continue
 		}
-		v.Changed = true
+		if v.Changed = true; errs == nil {
+			errs = map[string]error{}
+		}
 		for _, c := range m.want.Credentials {
 			if c.Name == s.Target {
 				errs[c.Name] = m.renew(c)
@@ -214,6 +222,10 @@ func (m *model) Pass(o Order) Visit {
 
 // report is what the engine says of a pass.
 func (m *model) report(v *Visit, p plan.Plan, errs map[string]error, refusedLook time.Duration) {
+	if m.failed = false; len(errs) == 0 { // nothing has changed
+		v.Alerts, v.Next = p.Alerts, p.NextLook
+		return
+	}
 	refused := true
 	others := plan.Desired{}
 	for _, c := range m.want.Credentials {
@@ -226,9 +238,8 @@ func (m *model) report(v *Visit, p plan.Plan, errs map[string]error, refusedLook
 		var r *Refusal
 		refused = refused && !(errors.As(err, &r) && r.Temporary)
 	}
-	v.Refused = refused && len(v.Failed) > 0
-	now := m.BoxNow()
-	after := m.compute(m.want, m.observe(), now, plan.Options{})
+	now, have := m.BoxNow(), m.observe()
+	after := m.compute(m.want, have, now, plan.Options{})
 	for _, a := range p.Alerts {
 		if _, asked := errs[a.Subject]; !asked {
 			v.Alerts = append(v.Alerts, a)
@@ -239,15 +250,19 @@ func (m *model) report(v *Visit, p plan.Plan, errs map[string]error, refusedLook
 			v.Alerts = append(v.Alerts, a)
 		}
 	}
+	if v.Next = after.NextLook; len(v.Failed) == 0 {
+		return
+	}
 	for _, name := range v.Failed {
 		v.Alerts = append(v.Alerts, m.failure(name, errs[name]))
 	}
-	v.Next = m.compute(others, m.observe(), now, plan.Options{}).NextLook
+	v.Refused, m.failed = refused, true
+	v.Next = m.compute(others, have, now, plan.Options{}).NextLook
 	retry := now.Add(15 * time.Minute)
 	if v.Refused {
 		retry = now.Add(refusedLook)
 	}
-	if len(v.Failed) > 0 && (v.Next.IsZero() || v.Next.After(retry)) {
+	if v.Next.IsZero() || v.Next.After(retry) {
 		v.Next = retry
 	}
 }

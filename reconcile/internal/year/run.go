@@ -15,6 +15,9 @@ type Box interface {
 	// Wait is that process waiting: until the moment, by the clock of the box, or until something has changed that calls for
 	// a pass, or at the latest until the true time given.
 	Wait(moment, until time.Time) watch.Wake
+	// Moot reports whether what woke the process is what the last pass has written itself, and nothing is left to do but what
+	// has just failed.
+	Moot(watch.Wake) bool
 	// Left is what is left of the proxies by the clock of the box; negative: over, or there is none.
 	Left() (user, machine time.Duration)
 }
@@ -130,7 +133,7 @@ func (l *life) watch() {
 	var wake watch.Wake
 	var next time.Time
 	for l.Now().Before(l.power()) {
-		if !l.BoxNow().Before(next) || wake.Cause != watch.Due {
+		if !l.box.Moot(wake) || !l.BoxNow().Before(next) {
 			v := l.pass(false, wake.Cause == watch.Clock && wake.Jump < 0)
 			if v.Killed {
 				return

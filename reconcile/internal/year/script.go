@@ -212,7 +212,7 @@ func (d dice) box() {
 func (d dice) ends() {
 	s := d.s
 	after := func(least time.Duration, share float64) time.Time {
-		return s.From.Add(least + d.span(0, time.Duration(share*float64(s.length()))))
+		return s.From.Add(least + d.span(0, time.Duration(share*float64(s.length())))).Truncate(time.Second)
 	}
 	s.HostEnd = after(3*24*time.Hour, 1.3)
 	s.SignerEnd = after(3*24*time.Hour, 2)
@@ -254,11 +254,11 @@ func (s *Script) person(who uint64, n int) dice {
 // Error is how far the clock of the box is ahead of the true one.
 func (s *Script) Error(t time.Time) time.Duration {
 	var e time.Duration
-	for _, j := range s.Jumps {
-		if t.Before(j.At) {
+	for i := range s.Jumps {
+		if t.Before(s.Jumps[i].At) {
 			break
 		}
-		e += j.By
+		e += s.Jumps[i].By
 	}
 	return e
 }

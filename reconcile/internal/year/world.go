@@ -67,7 +67,7 @@ func NewWorld(s *Script, c Clock) *World {
 		swap = later(swap, from.Add(time.Hour))
 		w.signers = append(w.signers, Span{from, end})
 		w.Log.bad(Span{end.Add(-48 * time.Hour), swap}, short, "the VOMS server's certificate ends")
-		from, end = swap, swap.Add(395*24*time.Hour)
+		from, end = swap, swap.Add(395*24*time.Hour).Truncate(time.Second)
 	}
 	for _, e := range s.Edits {
 		w.plan(e.At, func() { w.change(e.What) })
@@ -140,13 +140,14 @@ type Refusal struct {
 
 func (r *Refusal) Error() string { return r.Server + ": " + r.ID }
 
+// longest is how long a trouble lasts at most.
+const longest = 72 * time.Hour
+
 // troubleOf is what is the matter with a server.
 func (w *World) troubleOf(server string, t time.Time) (kinds []Kind) {
-	for _, x := range w.Troubles {
-		if x.From.After(t) {
-			break
-		}
-		if x.Server == server && x.has(t) {
+	i, _ := slices.BinarySearchFunc(w.Troubles, t.Add(-longest), func(x Trouble, t time.Time) int { return x.From.Compare(t) })
+	for ; i < len(w.Troubles) && !w.Troubles[i].From.After(t); i++ {
+		if x := &w.Troubles[i]; x.Server == server && x.To.After(t) {
 			kinds = append(kinds, x.Kind)
 		}
 	}
@@ -287,9 +288,9 @@ func (w *World) store(d dice) {
 	w.closeStored(now)
 	w.stored = stored{at: now, certEnd: old.certEnd, max: d.storedMax(0.9)}
 	if old.certEnd.Sub(now) < 30*24*time.Hour && d.chance(0.8) || !now.Before(old.certEnd) {
-		w.stored.certEnd = now.Add(395 * 24 * time.Hour)
+		w.stored.certEnd = now.Add(395 * 24 * time.Hour).Truncate(time.Second)
 	}
-	w.stored.end = earlier(now.Add(storedFor), w.stored.certEnd)
+	w.stored.end = earlier(now.Add(storedFor).Truncate(time.Second), w.stored.certEnd)
 	w.storing = false
 	w.Log.note(now, "user", "has stored a credential until %s, -t %s", plan.Clock(w.stored.end), plan.Span(w.stored.max))
 }
@@ -324,7 +325,7 @@ func (w *World) wantHost() {
 		now := w.Now()
 		w.Log.bad(Span{w.hostEnd, now}, refused, "the host certificate has ended")
 		w.hosts++
-		w.hostEnd, w.hostOK = now.Add(395*24*time.Hour), true
+		w.hostEnd, w.hostOK = now.Add(395*24*time.Hour).Truncate(time.Second), true
 		w.mu.Unlock()
 		w.change("host certificate replaced")
 	})

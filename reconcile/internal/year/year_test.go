@@ -6,6 +6,7 @@ import (
 	"os"
 	"strconv"
 	"testing"
+	"testing/synctest"
 
 	"github.com/vobox-reconcile/vobox-reconcile/reconcile/internal/year"
 )
@@ -54,7 +55,34 @@ func TestModel(t *testing.T) {
 	for _, s := range seeds(t, 20) {
 		for _, w := range []bool{false, true} {
 			o := year.Options{Seed: s, Watch: w}
-			judge(t, o, year.Model(year.Write(o), nil))
+			judge(t, o, year.Model(year.Write(o), nil, *seed != 0))
+		}
+	}
+}
+
+// shm is a directory in memory, where syncing a file costs nothing, if there is one.
+func shm(t *testing.T) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("/dev/shm", "year-")
+	if err != nil {
+		return t.TempDir()
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	return dir
+}
+
+func TestEngine(t *testing.T) {
+	for _, s := range seeds(t, 2) {
+		for _, w := range []bool{false, true} {
+			o := year.Options{Seed: s, Watch: w, Days: 10, Busy: 12}
+			dir := shm(t)
+			synctest.Test(t, func(t *testing.T) {
+				log, err := year.Engine(t.Context(), year.Write(o), dir, year.Sabotage{})
+				if err != nil {
+					t.Fatal(err)
+				}
+				judge(t, o, log)
+			})
 		}
 	}
 }
