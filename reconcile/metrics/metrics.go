@@ -1,8 +1,8 @@
 // Package metrics writes the state of a box in the Prometheus text format.
 //
 // What is exposed is a [Sample]: the status, and the [Record] of what passes have come to. The same metrics are served by a
-// resident ([Handler]) and written for node_exporter's textfile collector by every pass ([Write]); README and examples
-// have dashboards and alert rules for them.
+// resident ([Handler]) and written for node_exporter's textfile collector by every pass ([Write]); examples has a dashboard and
+// alert rules for them.
 //
 // Labels are names from the configuration (of credentials, env files, services and their steps) and ids of alerts, so there
 // are as many series as the configuration has things. No secret is in them, and no DN.
@@ -50,6 +50,8 @@ var (
 	credentialEnd     = desc("credential_expiry_timestamp_seconds", "When a credential ends effectively: the earliest end of its chain and its attribute certificates.", "credential", "kind")
 	credentialChain   = desc("credential_chain_expiry_timestamp_seconds", "The earliest end of the certificates in a credential's chain.", "credential", "kind")
 	credentialAC      = desc("credential_attributes_expiry_timestamp_seconds", "The earliest end of a credential's attribute certificates.", "credential", "kind")
+	credentialNext    = desc("credential_renewal_timestamp_seconds", "When a credential is renewed next; the present if that is due.", "credential", "kind")
+	credentialKept    = desc("credential_kept_until_timestamp_seconds", "Until when renewals alone can keep a credential; absent: nothing is known to end that.", "credential", "kind")
 	credentialState   = desc("credential_state", "1 for the state that a credential is in, 0 for the others.", "credential", "kind", "state")
 	envFileState      = desc("env_file_state", "1 for the state that an environment file is in, 0 for the others.", "path", "state")
 	serviceState      = desc("service_state", "1 for the state that a service is in, 0 for the others.", "service", "state")
@@ -67,7 +69,7 @@ var (
 	restartsTotal     = desc("restarts_total", "Restarts begun, by service.", "service")
 )
 
-var all = []*prometheus.Desc{buildInfo, configValid, credentialLeft, credentialEnd, credentialChain, credentialAC, credentialState,
+var all = []*prometheus.Desc{buildInfo, configValid, credentialLeft, credentialEnd, credentialChain, credentialAC, credentialNext, credentialKept, credentialState,
 	envFileState, serviceState, serviceRestart, alertsOpen, firstBreak, nextLook, countingSince, lastPass, lastSuccess, passDuration,
 	passesTotal, stepsTotal, stepFailuresTotal, restartsTotal}
 
@@ -154,6 +156,10 @@ func (o out) status(d status.Doc) {
 		o.moment(credentialEnd, c.EffectiveEnd, c.Name, c.Kind)
 		o.moment(credentialChain, c.NotAfter, c.Name, c.Kind)
 		o.moment(credentialAC, c.ACNotAfter, c.Name, c.Kind)
+		o.moment(credentialNext, c.NextRenewal, c.Name, c.Kind)
+		if c.Forecast != nil {
+			o.moment(credentialKept, c.Forecast.End, c.Name, c.Kind)
+		}
 		o.states(credentialState, credentialStates, c.State, c.Name, c.Kind)
 	}
 	for _, f := range d.EnvFiles {

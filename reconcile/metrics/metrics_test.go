@@ -49,9 +49,11 @@ func aStatus() *status.Doc {
 		}
 		return d
 	}
+	machine := c("machine-proxy", "machine", "ok", 23*time.Hour, 0)
+	machine.NextRenewal, machine.Forecast = moment(in(11*time.Hour)), &status.Forecast{End: moment(in(100 * 24 * time.Hour))}
 	return &status.Doc{
 		Credentials: []status.Credential{
-			c("machine-proxy", "machine", "ok", 23*time.Hour, 0),
+			machine,
 			c("lcgadmin", "user", "due", 48*time.Hour, 39*time.Hour),
 			c("lcgadmin@myproxy.cern.ch:7512", "stored", "alert", 200*time.Hour, 0),
 			c("pilot", "user", "missing", 0, 0),
