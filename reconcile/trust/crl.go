@@ -21,17 +21,24 @@ var (
 	oidDeltaCRL          = asn1.ObjectIdentifier{2, 5, 29, 27}
 	oidIssuingDistPoint  = asn1.ObjectIdentifier{2, 5, 29, 28}
 	oidCertificateIssuer = asn1.ObjectIdentifier{2, 5, 29, 29}
+	oidReason            = asn1.ObjectIdentifier{2, 5, 29, 21}
 )
+
+// removeFromCRL is the reason code with which a delta CRL takes an entry back (RFC 5280 section 5.3.1).
+var removeFromCRL = []byte{10, 1, 8}
 
 // A crl is a parsed certificate revocation list (RFC 5280 section 5), of version 1 as well, which crypto/x509 refuses.
 type crl struct {
-	issuerKey              string    // canonical
+	issuerKey              string // canonical
+	issuer                 dn.Name
 	thisUpdate, nextUpdate time.Time // nextUpdate is zero if there is none
 	algorithm              x509.SignatureAlgorithm
 	tbs, signature         []byte
 	revoked                map[string]time.Time // by the content octets of the serial number
 	onlyUsers, onlyCAs     bool
-	unusable               string // why, for a list of a kind that is not handled
+	points                 []generalName // its distribution point's names; nil: it is for all that the CA issued
+	unusable               string        // why, for a list of a kind that is not handled
+	delta                  bool          // it says what has changed since another
 
 	mu         sync.Mutex
 	verifiedBy map[string]bool // public keys (SubjectPublicKeyInfo) that signed it
@@ -73,7 +80,7 @@ func parseCRLDER(der []byte) (*crl, error) {
 	if err != nil {
 		return nil, err
 	}
-	c.issuerKey = name.Canonical()
+	c.issuer, c.issuerKey = name, name.Canonical()
 	if !readCRLTime(&list, &c.thisUpdate) {
 		return nil, malformed
 	}
@@ -113,8 +120,10 @@ func (c *crl) readRevoked(in *cryptobyte.String) bool {
 		if entry.Empty() {
 			continue
 		}
-		if !eachExtension(&entry, func(id asn1.ObjectIdentifier, critical bool, _ cryptobyte.String) bool {
+		if !eachExtension(&entry, func(id asn1.ObjectIdentifier, critical bool, value cryptobyte.String) bool {
 			switch {
+			case id.Equal(oidReason) && bytes.Equal(value, removeFromCRL):
+				delete(c.revoked, string(serial))
 			case id.Equal(oidCertificateIssuer):
 				c.unusable = "it is indirect (its entries name other issuers)"
 			case critical:
@@ -141,7 +150,7 @@ func (c *crl) readExtensions(in *cryptobyte.String) bool {
 	return eachExtension(&explicit, func(id asn1.ObjectIdentifier, critical bool, value cryptobyte.String) bool {
 		switch {
 		case id.Equal(oidDeltaCRL):
-			c.unusable = "it is a delta CRL"
+			c.unusable, c.delta = "it is a delta CRL", true
 		case id.Equal(oidIssuingDistPoint):
 			return c.readDistributionPoint(value)
 		case critical && !id.Equal(oidAuthorityKeyID):
@@ -151,8 +160,7 @@ func (c *crl) readExtensions(in *cryptobyte.String) bool {
 	}) && explicit.Empty()
 }
 
-// readDistributionPoint reads IssuingDistributionPoint (RFC 5280 section 5.2.5). Its name is not compared: what lies under
-// a CA's hash in the trust-anchor directory was put there for all its certificates.
+// readDistributionPoint reads IssuingDistributionPoint (RFC 5280 section 5.2.5).
 func (c *crl) readDistributionPoint(in cryptobyte.String) bool {
 	var body cryptobyte.String
 	if !in.ReadASN1(&body, cbasn1.SEQUENCE) || !in.Empty() {
@@ -166,6 +174,12 @@ func (c *crl) readDistributionPoint(in cryptobyte.String) bool {
 		}
 		set := len(field) == 1 && field[0] != 0
 		switch tag {
+		case 0xa0:
+			names, ok := pointNames(field, c.issuer)
+			if !ok {
+				return false
+			}
+			c.points = names
 		case 0x81:
 			c.onlyUsers = set
 		case 0x82:
@@ -236,9 +250,8 @@ func crlAlgorithm(der cryptobyte.String) (x509.SignatureAlgorithm, error) {
 	return x509.UnknownSignatureAlgorithm, nil
 }
 
-// signedBy reports whether the CA's key signed the list, by any means that there is: usable asks whether that is enough.
-// Neither cRLSign nor basicConstraints is asked for: GSI does not,
-// and a list that revokes too much is the lesser evil.
+// signedBy reports whether the CA's key signed the list, by any means that there is: usable asks whether that is enough to
+// go by. To be revoked it is.
 func (c *crl) signedBy(ca *x509.Certificate) bool {
 	key := string(ca.RawSubjectPublicKeyInfo)
 	c.mu.Lock()
@@ -278,13 +291,15 @@ type crlCheck struct {
 	end   time.Time // earliest nextUpdate of those used
 }
 
-// check asks the CRLs of n's issuer about n. One list that is good suffices, so that a CA with a new key can have two of
-// the same name; a certificate on any list that its issuer signed is revoked, current or not.
-func (k *crlCheck) check(n, ca *node) error {
+// check asks the CRLs of n's issuer about n. The issuer is the first of above, the rest of the path follows: where a CA has
+// changed its key, a certificate of its own above it has the other key, by which its CRL may be signed. One list that is
+// good suffices; a certificate on any list that its issuer signed is revoked, current or not.
+func (k *crlCheck) check(n *node, above []*node) error {
 	mode := k.store.CRL
 	if mode == CRLIgnore {
 		return nil
 	}
+	ca := above[0]
 	var problem error
 	var good *crl
 	var revoked error
@@ -297,14 +312,13 @@ func (k *crlCheck) check(n, ca *node) error {
 		if c.issuerKey != ca.subjectKey {
 			return // another CA with the same hash
 		}
-		if err := k.usable(path, c, n, ca); err != nil {
+		signer := c.signer(above)
+		if err := k.usable(path, c, n, ca, signer); err != nil {
 			problem = err
-		} else if c.onlyCAs && !n.cert.IsCA || c.onlyUsers && n.cert.IsCA {
-			return
-		} else if good == nil || c.thisUpdate.After(good.thisUpdate) {
+		} else if c.covers(n) && (good == nil || c.thisUpdate.After(good.thisUpdate)) {
 			good = c
 		}
-		if date, on := c.has(n.cert.SerialNumber); on && c.unusable == "" && c.signedBy(ca.cert) {
+		if date, on := c.has(n.cert.SerialNumber); on && (c.unusable == "" || c.delta) && signer != nil {
 			revoked = refuse(IDRevoked, n.subject, "the %s %s was revoked on %s (serial number %X)", n.kind(), n.subject, utc(date), n.cert.SerialNumber)
 		}
 	})
@@ -324,16 +338,38 @@ func (k *crlCheck) check(n, ca *node) error {
 	return nil
 }
 
-// usable says why a list cannot be used.
-func (k *crlCheck) usable(path string, c *crl, n, ca *node) error {
+// signer returns the certificate of the CA whose key signed the list, or nil.
+func (c *crl) signer(above []*node) *node {
+	for _, n := range above {
+		if n.subjectKey == c.issuerKey && c.signedBy(n.cert) {
+			return n
+		}
+	}
+	return nil
+}
+
+// covers reports whether the list is one for certificates such as n: of its kind, and with a distribution point in common if
+// the list has one (RFC 5280 section 6.3.3 b).
+func (c *crl) covers(n *node) bool {
+	if c.onlyCAs && !n.cert.IsCA || c.onlyUsers && n.cert.IsCA {
+		return false
+	}
+	return c.points == nil || sharePoint(c.points, distributionPoints(n))
+}
+
+// usable says why a list cannot be used. That its CA must have cRLSign is what OpenSSL, canl and RFC 5280 want; GSI does not
+// look, and no CA of the IGTF has a key usage without it.
+func (k *crlCheck) usable(path string, c *crl, n, ca, signer *node) error {
 	invalid := func(why string) error {
 		return refuse(IDCRLInvalid, n.subject, "the CRL %s of %s cannot be used: %s", path, ca.subject, why)
 	}
 	switch {
 	case isWeakHash(c.algorithm) && !k.store.AllowWeak:
 		return invalid(fmt.Sprintf("it is signed with %s", c.algorithm))
-	case !c.signedBy(ca.cert):
+	case signer == nil:
 		return invalid("its signature is not by that CA's key")
+	case lacksUsage(signer.cert, x509.KeyUsageCRLSign):
+		return invalid("that CA may not sign any: its key usage lacks cRLSign")
 	case c.unusable != "":
 		return invalid(c.unusable)
 	case k.now.Add(Skew).Before(c.thisUpdate):

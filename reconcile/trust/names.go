@@ -2,6 +2,7 @@ package trust
 
 import (
 	"net"
+	"net/url"
 	"strings"
 
 	"golang.org/x/crypto/cryptobyte"
@@ -14,6 +15,7 @@ import (
 const (
 	tagEmail     cbasn1.Tag = 0x81
 	tagDNS       cbasn1.Tag = 0x82
+	tagURI       cbasn1.Tag = 0x86
 	tagDirectory cbasn1.Tag = 0xa4
 	tagIP        cbasn1.Tag = 0x87
 )
@@ -179,6 +181,12 @@ func match(name generalName, trees []subtree, unknown bool) (constrained, within
 			within = within || dnsBelow(string(name.value), string(t.base))
 		case tagEmail:
 			within = within || emailBelow(string(name.value), string(t.base))
+		case tagURI:
+			host, ok := uriHost(string(name.value))
+			if !ok { // whatever it is, it is not within, and not outside either
+				return true, unknown
+			}
+			within = within || uriBelow(host, string(t.base))
 		case tagIP:
 			within = within || ipBelow(name.value, t.base)
 		default:
@@ -186,6 +194,24 @@ func match(name generalName, trees []subtree, unknown bool) (constrained, within
 		}
 	}
 	return constrained, within
+}
+
+// uriHost returns the host that a URI names; an address is none.
+func uriHost(uri string) (string, bool) {
+	u, err := url.Parse(uri)
+	if err != nil || u.Hostname() == "" || net.ParseIP(u.Hostname()) != nil {
+		return "", false
+	}
+	return u.Hostname(), true
+}
+
+// uriBelow knows a host, and a domain with a leading dot, in which the domain itself is not.
+func uriBelow(host, base string) bool {
+	host, base = strings.ToLower(host), strings.ToLower(base)
+	if strings.HasPrefix(base, ".") {
+		return strings.HasSuffix(host, base)
+	}
+	return host == base
 }
 
 func dnsBelow(name, base string) bool {

@@ -1,6 +1,7 @@
 package trust
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"path/filepath"
@@ -30,7 +31,8 @@ type namespace struct {
 // files have none.
 const maxExpansion = 8
 
-// ParseNamespaces reads version 1.0 of the format. Keywords ignore case, a backslash at the end of a line continues it.
+// ParseNamespaces reads version 1.0 of the format. Keywords ignore case, a backslash at the end of a line continues it, even
+// within a word. Single quotes do as well, alone or around double ones, as one file of the IGTF has them.
 //
 //	#NAMESPACES-VERSION: 1.0
 //	TO Issuer "/C=ch/O=CERN/CN=CERN Root Certification Authority 2" \
@@ -38,34 +40,60 @@ const maxExpansion = 8
 //
 // A file that breaks the format anywhere is refused as a whole.
 func ParseNamespaces(data []byte) (*Namespaces, error) {
-	text := strings.ReplaceAll(string(data), "\r\n", "\n")
-	text = strings.ReplaceAll(text, "\\\n", " ")
+	if bytes.IndexByte(data, 0) >= 0 {
+		return nil, errors.New("there is a NUL byte in it")
+	}
 	ns := new(Namespaces)
 	size := 0
-	for line := range strings.SplitSeq(text, "\n") {
-		line = strings.TrimSpace(line)
-		if comment, ok := strings.CutPrefix(line, "#"); ok {
+	var statement strings.Builder
+	for line := range strings.SplitSeq(string(data), "\n") {
+		line = strings.TrimSuffix(line, "\r")
+		if comment, ok := strings.CutPrefix(strings.TrimSpace(line), "#"); ok && statement.Len() == 0 {
 			if v, ok := cutPrefixFold(strings.TrimSpace(comment), "NAMESPACES-VERSION:"); ok && strings.TrimSpace(v) != "1.0" {
 				return nil, fmt.Errorf("version %.20q is not 1.0", strings.TrimSpace(v))
 			}
 			continue
 		}
-		if line == "" {
+		line, more := strings.CutSuffix(line, `\`)
+		statement.WriteString(line)
+		if more {
+			statement.WriteString(continued)
 			continue
 		}
-		st, err := parseNamespace(line)
-		if err != nil {
+		if err := ns.add(statement.String(), &size, maxExpansion*(len(data)+1024)); err != nil {
 			return nil, err
 		}
-		if size += st.size; size > maxExpansion*(len(data)+1024) {
-			return nil, fmt.Errorf("%.200q: the file's repetitions, such as {9}, make its expressions too large", line)
-		}
-		ns.statements = append(ns.statements, st)
+		statement.Reset()
+	}
+	if err := ns.add(statement.String(), &size, maxExpansion*(len(data)+1024)); err != nil {
+		return nil, err
 	}
 	if len(ns.statements) == 0 {
 		return nil, errors.New("there is no statement in it")
 	}
 	return ns, nil
+}
+
+// continued stands for a backslash and line end.
+const continued = "\x00"
+
+// add reads a statement of one or more lines. The size is that of all expressions so far.
+func (ns *Namespaces) add(text string, size *int, most int) error {
+	if strings.Trim(text, " \t\r\n\v\f"+continued) == "" {
+		return nil
+	}
+	st, err := parseNamespace(strings.ReplaceAll(text, continued, ""))
+	if err != nil && strings.Contains(text, continued) {
+		st, err = parseNamespace(strings.ReplaceAll(text, continued, " "))
+	}
+	if err != nil {
+		return err
+	}
+	if *size += st.size; *size > most {
+		return fmt.Errorf("%.200q: the file's repetitions, such as {9}, make its expressions too large", text)
+	}
+	ns.statements = append(ns.statements, st)
+	return nil
 }
 
 func parseNamespace(line string) (namespace, error) {
@@ -103,7 +131,7 @@ func parseNamespace(line string) (namespace, error) {
 	return st, nil
 }
 
-// A namespaceWord is a keyword, or the content of double quotes.
+// A namespaceWord is a keyword, or the content of quotes.
 type namespaceWord struct {
 	text   string
 	quoted bool
@@ -115,15 +143,18 @@ func namespaceWords(line string) ([]namespaceWord, error) {
 		if rest[0] == '#' {
 			break
 		}
-		if quoted, ok := strings.CutPrefix(rest, `"`); ok {
-			text, after, closed := strings.Cut(quoted, `"`)
+		if quote := rest[:1]; quote == `"` || quote == "'" {
+			text, after, closed := strings.Cut(rest[1:], quote)
 			if !closed {
 				return nil, errors.New("unbalanced quotes")
+			}
+			if inner, ok := strings.CutPrefix(text, `"`); ok && strings.HasSuffix(inner, `"`) {
+				text = strings.TrimSuffix(inner, `"`)
 			}
 			out, rest = append(out, namespaceWord{text, true}), after
 			continue
 		}
-		i := strings.IndexAny(rest, " \t\"")
+		i := strings.IndexAny(rest, " \t\"'")
 		if i < 0 {
 			i = len(rest)
 		}

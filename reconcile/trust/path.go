@@ -248,7 +248,7 @@ func (p *path) check(nodes []*node) error {
 		if err := p.store.checkNamespace(n, nodes[i+1:]); err != nil {
 			return err
 		}
-		if err := crls.check(n, nodes[i+1]); err != nil {
+		if err := crls.check(n, nodes[i+1:]); err != nil {
 			return err
 		}
 	}

@@ -20,6 +20,7 @@ var (
 	oidExtKeyUsage      = asn1.ObjectIdentifier{2, 5, 29, 37}
 	oidBasicConstraints = asn1.ObjectIdentifier{2, 5, 29, 19}
 	oidNameConstraints  = asn1.ObjectIdentifier{2, 5, 29, 30}
+	oidCRLPoints        = asn1.ObjectIdentifier{2, 5, 29, 31}
 	oidPolicies         = asn1.ObjectIdentifier{2, 5, 29, 32}
 	oidNetscapeCertType = asn1.ObjectIdentifier{2, 16, 840, 1, 113730, 1, 1}
 )

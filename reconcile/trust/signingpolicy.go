@@ -95,7 +95,7 @@ func (e *policyEntry) parsePrincipals(tokens []string) (rest []string, err error
 		if len(tokens) < 3 {
 			return nil, fmt.Errorf("%s without authority and name", kind)
 		}
-		if kind == "access_id_CA" {
+		if kind == "access_id_CA" && strings.EqualFold(tokens[1], "X509") {
 			e.cas = append(e.cas, newWrittenName(tokens[2]))
 		}
 		tokens = tokens[3:]

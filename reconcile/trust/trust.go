@@ -21,6 +21,8 @@
 //     speaks for that CA. Where both are there, both must permit.
 //   - Negative rights in a signing policy refuse what they match; rights without conditions grant nothing. GSI passes over
 //     the first and grants all by the second, which would make of a half-written file a licence.
+//   - A CRL may be signed by another key of the CA that a certificate above it in the path has (OpenSSL); the CA must not lack
+//     cRLSign (OpenSSL, canl; GSI does not look), and a CRL for a distribution point is for certificates that name it.
 //   - A CRL that is there and cannot be used refuses what its CA signed (all); a missing one does not, unless CRL is
 //     [CRLRequire].
 //   - The beginning of a certificate or CRL may be up to five minutes ahead, for clocks (canl); its end is exact (GSI).
