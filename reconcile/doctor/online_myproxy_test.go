@@ -48,7 +48,7 @@ func TestMyProxyFaults(t *testing.T) {
 		want  string // beginning of the one finding
 		says  string // somewhere in it, or in its remedy
 	}{
-		{"reset", fault(gridtest.Refuse, ""), "MP-NET " + server, "connection reset"},
+		{"reset", fault(gridtest.Refuse, ""), "MP-NET " + server, "openssl s_client -connect " + px.Addr()},
 		{"not TLS", fault(gridtest.Garbage, gridtest.AtConnect), "MP-TLS " + server, "does not look like a TLS handshake"},
 		{"garbage", fault(gridtest.Garbage, gridtest.AtRequest), "MP-PROTO " + server, ""},
 		{"cut", fault(gridtest.Cut, ""), "MP-PROTO " + server, "the connection ended in the middle of"},
@@ -251,6 +251,12 @@ func TestMyProxyAuthority(t *testing.T) {
 		{"no machine proxy, stored for another", gone(machine, f.HostKey), func(b *doctor.Box) {
 			f.MyProxy.Change(f.User.Identity().String(), "", func(o *gridtest.StoreOptions) { o.Lock = "ticket 42" })
 		}, []string{"MP-LOCKED critical lcgadmin"}, "renewal: lcgadmin"},
+		{"no machine proxy, for another renewer", gone(machine, f.HostKey), func(b *doctor.Box) {
+			f.MyProxy.Change(f.User.Identity().String(), "", func(o *gridtest.StoreOptions) { o.Renewer = "*/CN=other.example.org" })
+		}, []string{"MP-CREDPOL critical lcgadmin"}, "renewal: lcgadmin"},
+		{"no machine proxy, for this renewer", gone(machine, f.HostKey), func(b *doctor.Box) {
+			f.MyProxy.Change(f.User.Identity().String(), "", func(o *gridtest.StoreOptions) { o.Renewer = "*/CN=vobox.example.org" })
+		}, nil, "renewal: lcgadmin"},
 		{"no machine proxy, nothing stored", gone(machine, f.HostKey), func(b *doctor.Box) { f.MyProxy.Remove(f.User.Identity().String(), "") },
 			[]string{"MP-NOCRED critical lcgadmin"}, "renewal: lcgadmin"},
 		{"a wrong passphrase", gone(machine, f.HostKey), f.passphrase("wrong phrase"), []string{"MP-BADPASS critical lcgadmin"}, ""},

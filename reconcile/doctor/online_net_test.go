@@ -146,11 +146,12 @@ func TestRelays(t *testing.T) {
 	}
 	good, grumpy, mute, gone := relay("220 mail.example.org ESMTP\r\n"), relay("554 no mail from \x1b[31mthere\r\n"), relay(""), f.nobody()
 	b := f.online()
+	b.Resolve = addresses(map[string]string{"localhost": "127.0.0.1"})
 	b.Mail = []string{good, grumpy, mute, gone, good}
 	b.Webhooks = []string{gone, relay("")}
 	h := f.ask(b, "alert-servers")
 	f.finds("relays", h, sortedBy("ALERT warning ", grumpy, mute, gone)...)
-	for _, s := range []string{`it does not take mail from this box; it says: "554 no mail from \x1b[31mthere"`, "closed without a greeting", "connection refused", "may this box connect to localhost, TCP port"} {
+	for _, s := range []string{`it does not take mail from this box; it says: "554 no mail from \x1b[31mthere"`, "closed without a greeting", "connection refused: no mail server listens on this box", "systemctl status postfix", "may this box connect to localhost, TCP port"} {
 		if !strings.Contains(h.all, s) {
 			t.Errorf("not said: %q\n%s", s, h.all)
 		}

@@ -91,6 +91,9 @@ func (s *session) lookRelay(ctx context.Context, address string) *Finding {
 		switch {
 		case short(err) == "no answer":
 			f.Message += ", as when a firewall drops the packets"
+		case errors.Is(err, syscall.ECONNREFUSED) && slices.Contains(s.Mail, address) && s.here(ctx, host):
+			f.Message += ": no mail server listens on this box"
+			f.Remedy = fmt.Sprintf("systemctl status postfix; or name the site's mail relay in %s: alerts[].email.smtp", s.Config)
 		case errors.Is(err, syscall.ECONNREFUSED):
 			f.Message += ": nothing listens there, or a firewall refuses"
 			f.Remedy = fmt.Sprintf("see that alerts: in %s names the right host and port; %s", s.Config, f.Remedy)
@@ -102,6 +105,12 @@ func (s *session) lookRelay(ctx context.Context, address string) *Finding {
 		return nil // whoever is there waits for us to begin
 	}
 	return s.greeting(ctx, conn, f)
+}
+
+// here reports whether a name means this box.
+func (s *session) here(ctx context.Context, host string) bool {
+	addrs, err := s.lookup(ctx, host)
+	return err == nil && addrs[0].IsLoopback()
 }
 
 // greeting reads the line with which a mail relay begins, and leaves.

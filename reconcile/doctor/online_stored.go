@@ -1,8 +1,10 @@
 package doctor
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -147,6 +149,9 @@ func (r *storedReport) contents() {
 		if st.LockMessage != "" {
 			r.find("MP-LOCKED", r.severity, fmt.Sprintf("what is stored is locked by the administrator: %q", st.LockMessage), r.why, "ask the operator of "+r.o.server+" to unlock it", "MyProxy operator")
 		}
+		if box := r.boxName(); box != "" && st.Renewer != "" && !matches(st.Renewer, box) {
+			r.find("MP-CREDPOL", r.severity, fmt.Sprintf("what is stored may be renewed by %q only, which this box, %s, is not", st.Renewer, box), r.why, r.store(), "LCG-UI")
+		}
 	case r.o.got():
 		r.ends(time.Time{}) // it is another's, and given all the same
 	case asked || errors.As(r.o.infoErr, &e) && e.ID != "MP-NOCRED": // whatever it is, a refused GET tells it better
@@ -155,6 +160,47 @@ func (r *storedReport) contents() {
 		r.absent("nothing is stored for "+r.mp.Username, r.store(), "LCG-UI")
 	}
 }
+
+// boxName is the DN that this box renews with, if anything tells it.
+func (r *storedReport) boxName() string {
+	m, ok := r.machine()
+	if !ok {
+		return ""
+	}
+	st := r.Have.Credentials[m.Name]
+	return cmp.Or(st.Source.Identity, st.Identity)
+}
+
+// matches reports whether a policy of MyProxy, such as the renewer of a stored credential, allows a DN: "*" and "?" are
+// wild cards, "." is itself, and the rest is a POSIX extended regular expression (myproxy-server.config(5)). What cannot be
+// told here, such as a policy about FQANs, counts as allowed.
+func matches(policy, name string) bool {
+	policy = strings.TrimPrefix(policy, "SUBJECT:")
+	if len(policy) > maxPolicy || strings.HasPrefix(policy, "FQAN:") {
+		return true
+	}
+	var b strings.Builder
+	for escaped, i := false, 0; i < len(policy); i++ {
+		switch c := policy[i]; {
+		case !escaped && c == '*':
+			b.WriteString(".*")
+		case !escaped && c == '?':
+			b.WriteByte('.')
+		case !escaped && c == '.':
+			b.WriteString(`\.`)
+		default:
+			b.WriteByte(c)
+			escaped = c == '\\' && !escaped
+			continue
+		}
+		escaped = false
+	}
+	re, err := regexp.CompilePOSIX("^(" + b.String() + ")$")
+	return err != nil || re.MatchString(name)
+}
+
+// maxPolicy is the longest policy that is looked at.
+const maxPolicy = 4096
 
 // absent is about a credential that is not there. What is there instead is told, where the server tells it.
 func (r *storedReport) absent(message, remedy, where string) {

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -175,15 +176,22 @@ func (f *fixture) alert(number byte) string {
 	})
 }
 
-// nobody is an address at which nothing listens.
+// nobody is an address at which nothing listens, and nobody else can as long as the test runs: it is taken.
 func (f *fixture) nobody() string {
 	f.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0)
 	if err != nil {
 		f.Fatal(err)
 	}
-	defer l.Close()
-	return fmt.Sprintf("localhost:%d", l.Addr().(*net.TCPAddr).Port)
+	f.Cleanup(func() { syscall.Close(fd) })
+	if err := syscall.Bind(fd, &syscall.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}); err != nil {
+		f.Fatal(err)
+	}
+	name, err := syscall.Getsockname(fd)
+	if err != nil {
+		f.Fatal(err)
+	}
+	return fmt.Sprintf("localhost:%d", name.(*syscall.SockaddrInet4).Port)
 }
 
 // Where all is well nothing is found, everything could be looked at, nothing is written, and the servers are asked no more

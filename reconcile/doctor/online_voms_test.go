@@ -68,7 +68,7 @@ func TestVOMSFaults(t *testing.T) {
 		want  string // beginning of the one finding
 		says  string // somewhere in it
 	}{
-		{"reset", fault(gridtest.Refuse), "VO-NET " + server, "connection reset"},
+		{"reset", fault(gridtest.Refuse), "VO-NET " + server, "openssl s_client -connect " + f.VOMS.Addr()},
 		{"cut", fault(gridtest.Cut), "VO-NET " + server, ""},
 		{"not TLS", fault(gridtest.Garbage), "VO-PROTO " + server, f.Vomses + " line 1"},
 		{"no answer", func(b *doctor.Box) { fault(gridtest.Hang)(b); b.Timeout = 100 * time.Millisecond }, "VO-TIMEOUT " + server, ""},

@@ -1,0 +1,4 @@
+package doctor
+
+// Matches is exported for tests.
+var Matches = matches
