@@ -14,9 +14,10 @@ import (
 	"github.com/vobox-reconcile/vobox-reconcile/reconcile/enroll"
 )
 
-const enrollHelp = `Do on the LCG-UI all that a VO-box needs of you, for one passphrase: make a login
-proxy with your role, as vobox-reconcile login does, and store a long-lived
-credential, as vobox-reconcile store does. Then it says what to type next.
+const enrollHelp = `Do on the LCG-UI all that a VO-box needs of you, for one passphrase: make a
+login proxy with your role, as vobox-reconcile login does, and store a
+long-lived credential, as vobox-reconcile store does. Then it says what to type
+next.
 
   vobox-reconcile enroll --voms alice:/alice/Role=lcgadmin -s myproxy.cern.ch
 
@@ -46,7 +47,7 @@ func (a *app) enrollCommand() *cobra.Command {
 	fl := cmd.Flags()
 	fl.SortFlags = false
 	fl.SetNormalizeFunc(underscores)
-	f.proxy.register(fl)
+	f.proxy.register(fl, "", "", "")
 	fl.StringVar(&f.out, "out", "", "`file` of the login proxy; else $X509_USER_PROXY, /tmp/x509up_u<uid>")
 	f.server.register(fl)
 	f.registerStore(fl)
@@ -82,9 +83,7 @@ func enrollFlagsOfOld() []oldFlag {
 		case "noregen", "list", "verify", "ignorewarn", "debug":
 			old = oldFlag{name: old.name, tools: old.tools, arg: old.arg, refused: "it is a flag of vobox-reconcile login"}
 		}
-		if slices.ContainsFunc(table, func(o oldFlag) bool { return o.short != "" && o.short == old.short }) {
-			old.short = ""
-		}
+		old.short = "" // letters are those of myproxy-init
 		table = append(table, old)
 	}
 	return table

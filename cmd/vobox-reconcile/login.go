@@ -72,7 +72,7 @@ func (a *app) loginCommand() *cobra.Command {
 	fl := cmd.Flags()
 	fl.SortFlags = false
 	fl.SetNormalizeFunc(underscores)
-	f.proxy.register(fl)
+	f.proxy.register(fl, "k", "b", "f")
 	fl.BoolVarP(&f.noregen, "noregen", "n", false, "sign with the present proxy instead of the certificate")
 	fl.StringVar(&f.out, "out", "", "`file` to write; else $X509_USER_PROXY, /tmp/x509up_u<uid>")
 	f.cred.register(fl)
@@ -95,18 +95,19 @@ func hide(fl *pflag.FlagSet, names ...string) {
 	}
 }
 
-func (f *proxyFlags) register(fl *pflag.FlagSet) {
+// register adds the flags; three of them have letters where the command has these to spare.
+func (f *proxyFlags) register(fl *pflag.FlagSet, key, bits, fail string) {
 	changed := func(name string) func() bool { return func() bool { return fl.Changed(name) } }
 	fl.StringArrayVar(&f.voms, "voms", nil, "`VO[:FQAN]` to have attributes of; may be repeated, also for several VOs")
 	fl.StringArrayVar(&f.order, "order", nil, "`FQAN` that is to be first; may be repeated")
 	fl.Var(&f.valid, "valid", "lifetime of the proxy and its attributes (default 12:00)")
 	fl.IntVar(&f.hours, "hours", 0, "lifetime of the proxy alone, in `hours`")
 	fl.Var(&f.vomslife, "vomslife", "lifetime of the attributes alone")
-	fl.Var(&keyFlag{f: f, file: func(s string) error { return fl.Set("key-file", s) }}, "key", "kind of the key: rsa2048, rsa3072, rsa4096 or p256 (default rsa2048); anything else is a file, as for --key-file")
-	fl.VarP(&bitsFlag{f}, "bits", "b", "length of an RSA key: 2048, 3072 or 4096")
+	fl.VarP(&keyFlag{f: f, file: func(s string) error { return fl.Set("key-file", s) }}, "key", key, "kind of the key: rsa2048, rsa3072, rsa4096 or p256 (default rsa2048); anything else is a file, as for --key-file")
+	fl.VarP(&bitsFlag{f}, "bits", bits, "length of an RSA key: 2048, 3072 or 4096")
 	fl.BoolVar(&f.limited, "limited", false, "make a limited proxy, which cannot submit jobs")
 	fl.IntVar(&f.pathLen, "path-length", 0, "how many proxies may be below, a `number` (default any)")
-	fl.BoolVarP(&f.failOnWarn, "failonwarn", "f", false, "take a VOMS server's warning for a failure")
+	fl.BoolVarP(&f.failOnWarn, "failonwarn", fail, false, "take a VOMS server's warning for a failure")
 	fl.BoolVar(&f.dontVerify, "dont-verify-ac", false, "take attributes that do not verify here")
 	f.validSet, f.vomsLifeSet, f.hoursSet, f.pathLengthSet = changed("valid"), changed("vomslife"), changed("hours"), changed("path-length")
 }

@@ -33,6 +33,7 @@ type passphraseFlags struct {
 func (f *passphraseFlags) register(fl *pflag.FlagSet) {
 	fl.StringVar(&f.file, "passphrase-file", "", "read the passphrase of the private key from the first line of a `file` of mode 0600; - is standard input")
 	fl.IntVar(&f.fd, "passphrase-fd", -1, "read it from an open file `descriptor`")
+	fl.Lookup("passphrase-fd").DefValue = "0" // or the help would tell of -1
 }
 
 // harden keeps keys and passphrases out of core files and out of the reach of debuggers. It is for commands that hold a
@@ -130,7 +131,7 @@ func secretLine(r io.Reader, name string) ([]byte, error) {
 		case n == 1:
 			line = line[:len(line)+1]
 		case err == io.EOF:
-			return nil, fmt.Errorf("there is no passphrase on %s", name)
+			return nil, fmt.Errorf("no passphrase came from %s", name)
 		case err != nil:
 			clear(line)
 			return nil, fmt.Errorf("reading the passphrase from %s: %w", name, err)
@@ -161,7 +162,8 @@ func (a *app) terminal() (tty *os.File, done func()) {
 	return tty, func() { tty.Close() }
 }
 
-// readHidden prompts and reads a line without echo. A signal finds the terminal as it was before.
+// readHidden prompts and reads a line without echo, which is off before there is anything to be seen that one could type
+// at. A signal finds the terminal as it was.
 func (a *app) readHidden(tty *os.File, prompt string) ([]byte, error) {
 	fd := int(tty.Fd())
 	before, err := term.GetState(fd)
@@ -171,6 +173,10 @@ func (a *app) readHidden(tty *os.File, prompt string) ([]byte, error) {
 	caught := make(chan os.Signal, 1)
 	signal.Notify(caught, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT)
 	defer signal.Stop(caught)
+	defer term.Restore(fd, before)
+	if err := silence(fd); err != nil {
+		return nil, fmt.Errorf("switching the terminal's echo off: %w", err)
+	}
 	say := func(s string) {
 		if _, err := io.WriteString(tty, s); err != nil {
 			io.WriteString(a.stderr, s) // a terminal opened for reading only
@@ -183,25 +189,27 @@ func (a *app) readHidden(tty *os.File, prompt string) ([]byte, error) {
 	answered := make(chan answer, 1)
 	say(prompt)
 	go func() {
-		line, err := term.ReadPassword(fd)
+		line, err := secretLine(tty, "the terminal")
 		answered <- answer{line, err}
 	}()
 	select {
 	case s := <-caught:
-		_ = term.Restore(fd, before)
 		say("\n")
 		number, _ := s.(syscall.Signal)
 		return nil, &exitError{code: 128 + int(number), err: fmt.Errorf("stopped by a signal (%v); nothing was done", s)}
 	case got := <-answered:
 		say("\n")
-		switch {
-		case errors.Is(got.err, io.EOF):
-			return nil, errors.New("no passphrase was typed")
-		case got.err != nil:
-			return nil, fmt.Errorf("reading the passphrase: %w", got.err)
-		case len(got.line) > maxPassphrase:
-			return nil, fmt.Errorf("the passphrase is longer than %d bytes", maxPassphrase)
-		}
-		return got.line, nil
+		return got.line, got.err
 	}
+}
+
+// silence switches a terminal's echo off. Lines and signals are as everywhere, whatever the terminal was set to.
+func silence(fd int) error {
+	t, err := unix.IoctlGetTermios(fd, unix.TCGETS)
+	if err != nil {
+		return err
+	}
+	t.Lflag = t.Lflag&^unix.ECHO | unix.ICANON | unix.ISIG
+	t.Iflag |= unix.ICRNL
+	return unix.IoctlSetTermios(fd, unix.TCSETS, t)
 }

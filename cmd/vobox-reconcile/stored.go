@@ -20,8 +20,8 @@ import (
 	"github.com/vobox-reconcile/vobox-reconcile/reconcile/proxycert"
 )
 
-const storedHelp = `Show what a MyProxy server has of you, as myproxy-info does. Its flags, and those
-of myproxy-destroy and myproxy-change-pass-phrase, are taken as they are.
+const storedHelp = `Show what a MyProxy server has of you, as myproxy-info does. Its flags, and
+those of myproxy-destroy and myproxy-change-pass-phrase, are taken as they are.
 
   vobox-reconcile stored -s myproxy.cern.ch
   vobox-reconcile stored -s myproxy.cern.ch --destroy
@@ -206,7 +206,10 @@ func (a *app) look(ctx context.Context, e *enroll.Enroller, f *lookFlags, from e
 		a.beginWork()
 		doc.Probe = a.probeFor(ctx, e, enroll.Repository{Servers: []string{server}, DN: from.DN}, o, doc.Username, list[measured].Name, machine)
 	}
-	warnings := doc.Probe.tooShort(server)
+	warnings := doc.Probe.tooShort(server, f.what.name)
+	if measured >= 0 {
+		warnings = append(warnings, ending(list[measured], server, a.now())...)
+	}
 	doc.Warnings = warningDocs(warnings)
 	if a.output == "json" {
 		err = a.printJSON(doc)
@@ -227,6 +230,21 @@ func (a *app) look(ctx context.Context, e *enroll.Enroller, f *lookFlags, from e
 		return a.probed(doc.Probe, nil)
 	}
 	return nil
+}
+
+// alertBelow is when a stored credential is about to end, as in the configuration's myproxy.alertBelow.
+const alertBelow = 240 * time.Hour
+
+// ending warns of a stored credential that lasts no longer than it takes to find somebody to store another.
+func ending(s myproxy.Stored, server string, now time.Time) []enroll.Warning {
+	text := fmt.Sprintf("what is stored ends on %s", plan.Clock(s.End))
+	switch left := s.End.Sub(now); {
+	case left <= 0:
+		text = fmt.Sprintf("what is stored ended on %s", plan.Clock(s.End))
+	case left >= alertBelow:
+		return nil
+	}
+	return []enroll.Warning{{ID: "MP-SHORT", Text: text, Remedy: storeAgain(server, s.Name), Where: "LCG-UI"}}
 }
 
 // measurable is the credential that a box would renew from: the one that is named, the unnamed one, or the only one.

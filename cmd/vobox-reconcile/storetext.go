@@ -58,13 +58,22 @@ func probeDocOf(machine string, p *enroll.Probe, err error) *probeDoc {
 }
 
 // tooShort warns of the trap that nobody sees: stored with -t 12, or a server that gives no more.
-func (d *probeDoc) tooShort(server string) []enroll.Warning {
+func (d *probeDoc) tooShort(server, name string) []enroll.Warning {
 	if d == nil || d.err != nil || d.probe.Enough(enroll.DefaultMaxLifetime) {
 		return nil
 	}
-	return []enroll.Warning{{ID: "MP-T12", Remedy: "vobox-reconcile store -s " + server, Where: "LCG-UI",
+	return []enroll.Warning{{ID: "MP-T12", Remedy: storeAgain(server, name), Where: "LCG-UI",
 		Text: fmt.Sprintf("a VO-box asks for %s and gets proxies of %s: it was stored with -t %d, or that is the server's maximum",
 			plan.Span(enroll.DefaultMaxLifetime), plan.Span(d.probe.Longest), int(d.probe.Longest.Hours()))}}
+}
+
+// storeAgain is the command that stores a credential as a VO-box needs it.
+func storeAgain(server, name string) string {
+	command := "vobox-reconcile store -s " + shellWord(server)
+	if name != "" {
+		command += " -k " + shellWord(name)
+	}
+	return command
 }
 
 // A storeDoc is what store did.
@@ -84,9 +93,9 @@ func storeDocOf(made *enroll.Deposit, req enroll.StoreRequest, probe *probeDoc, 
 	d := &storeDoc{Server: made.Server, Username: made.Username, Credential: depositDocOf(made.Stored, now),
 		MaxProxyLifetimeSeconds: int64(req.MaxLifetime / time.Second), Passphrase: req.Passphrase != nil, Probe: probe,
 		warnings: made.Warnings}
-	short := probe.tooShort(made.Server)
+	short := probe.tooShort(made.Server, req.CredName)
 	if most := req.MaxLifetime; most > 0 && most < enroll.DefaultMaxLifetime && len(short) == 0 {
-		short = []enroll.Warning{{ID: "MP-T12", Remedy: "vobox-reconcile store -s " + made.Server, Where: "LCG-UI",
+		short = []enroll.Warning{{ID: "MP-T12", Remedy: storeAgain(made.Server, req.CredName), Where: "LCG-UI",
 			Text: fmt.Sprintf("a VO-box asks for %s and will get proxies of %s, without a word: -t %d", plan.Span(enroll.DefaultMaxLifetime), plan.Span(most), int(most.Hours()))}}
 	}
 	d.warnings = append(d.warnings, short...)

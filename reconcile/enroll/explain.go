@@ -71,8 +71,11 @@ func ofVOMS(e *voms.Error) Advice {
 	return a
 }
 
+// ours are the commands that stand for the grid's, with the same flags.
+var ours = strings.NewReplacer("myproxy-init ", "vobox-reconcile store ", "myproxy-destroy ", "vobox-reconcile stored --destroy ")
+
 func ofMyProxy(e *myproxy.Error) Advice {
-	a := Advice{ID: e.ID, Remedy: e.Remedy, Where: here(e.Where)}
+	a := Advice{ID: e.ID, Remedy: ours.Replace(e.Remedy), Where: here(e.Where)}
 	switch e.ID {
 	case "MP-NOCRED":
 		a.Remedy, a.Where = "vobox-reconcile store -s "+e.Server, atUI

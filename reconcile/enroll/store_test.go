@@ -2,6 +2,7 @@ package enroll_test
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -15,19 +16,25 @@ func at(site *gridtest.Site) enroll.Repository {
 	return enroll.Repository{Servers: []string{site.MyProxy.Addr()}}
 }
 
-// lastPut is what the server was last asked to store.
-func lastPut(t *testing.T, site *gridtest.Site) gridtest.MyProxyRequest {
+// asked waits until the server has so many requests of a kind on record, which is a moment after its answers, and returns
+// the last of them.
+func asked(t *testing.T, site *gridtest.Site, command string, times int) gridtest.MyProxyRequest {
 	t.Helper()
-	var put gridtest.MyProxyRequest
-	for _, r := range site.MyProxy.Requests() {
-		if r.Command == "PUT" {
-			put = r
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	for end := time.Now().Add(time.Minute); time.Now().Before(end); <-tick.C {
+		var found []gridtest.MyProxyRequest
+		for _, r := range site.MyProxy.Requests() {
+			if r.Command == command {
+				found = append(found, r)
+			}
+		}
+		if len(found) >= times {
+			return found[len(found)-1]
 		}
 	}
-	if put.Command == "" {
-		t.Fatal("nothing was stored")
-	}
-	return put
+	t.Fatalf("the server was not asked %s %d times", command, times)
+	return gridtest.MyProxyRequest{}
 }
 
 func TestStore(t *testing.T) {
@@ -66,7 +73,7 @@ func TestStore(t *testing.T) {
 			if s.Owner != user || s.Name != r.CredName || s.Description != r.Describe || s.Renewer != r.Renewer || s.Retriever != r.Retriever || s.TrustedRetriever != r.TrustedRetriever {
 				t.Errorf("stored %+v, want what was asked: %+v", s, r)
 			}
-			put := lastPut(t, site)
+			put := asked(t, site, "PUT", 1)
 			if put.Lifetime != tt.most || put.Passphrase != (r.Passphrase != nil) || put.Username != got.Username || r.Username != "" && got.Username != r.Username {
 				t.Errorf("asked %+v", put)
 			}
@@ -138,15 +145,21 @@ func TestStoreNotShown(t *testing.T) {
 	if list, _, err := enroller(site).Stored(t.Context(), at(site), site.User, "", ""); err != nil || len(list) != 1 {
 		t.Errorf("the server has %+v, %v", list, err)
 	}
-	puts := 0
-	for _, r := range site.MyProxy.Requests() {
-		if r.Command == "PUT" {
-			puts++
+	asked(t, site, "INFO", 1) // the one above: all before it is on record
+	if requests := site.MyProxy.Requests(); slices.IndexFunc(requests, isPut) != lastIndex(requests) {
+		t.Errorf("stored several times: %+v", requests)
+	}
+}
+
+func isPut(r gridtest.MyProxyRequest) bool { return r.Command == "PUT" }
+
+func lastIndex(requests []gridtest.MyProxyRequest) int {
+	for i, r := range slices.Backward(requests) {
+		if isPut(r) {
+			return i
 		}
 	}
-	if puts != 1 {
-		t.Errorf("stored %d times", puts)
-	}
+	return -1
 }
 
 func TestProbe(t *testing.T) {
@@ -209,8 +222,7 @@ func TestProve(t *testing.T) {
 	if err != nil || got.Longest != 48*time.Hour {
 		t.Fatalf("%+v, %v", got, err)
 	}
-	requests := site.MyProxy.Requests()
-	if last := requests[len(requests)-1]; last.Command != "GET" || last.Peer != site.Host.Identity().String() || last.Method != 4 {
+	if last := asked(t, site, "GET", 1); last.Peer != site.Host.Identity().String() || last.Method != 4 {
 		t.Errorf("the last request was %+v", last)
 	}
 }

@@ -162,4 +162,5 @@ func (b *bench) all() {
 	b.inspect(box)
 	b.inspectThousands(box)
 	b.renewal(box)
+	b.enroll()
 }
