@@ -34,7 +34,11 @@ func (w *writer) firstToBreak(b *status.Break, title string, d status.Doc) {
 	if b == nil {
 		return
 	}
-	w.headed(title+": ", b.Subject, ", "+when(*b.When, d.Time))
+	at := ", " + when(*b.When, d.Time)
+	if _, days, ok := strings.Cut(plan.Deadline(*b.When, d.Time), "; "); ok && b.Where != "VO-Box" && b.Where != "" {
+		at += "; " + days // a person has to do something, in office hours
+	}
+	w.headed(title+": ", b.Subject, at)
 	w.para("", 4, b.Reason+"; then: "+w.names.Replace(b.Impact))
 	for _, al := range d.Alerts {
 		if al.Remedy == b.Remedy || al.Subject == b.Subject {

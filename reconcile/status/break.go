@@ -74,7 +74,7 @@ func (c course) words() string {
 	default:
 		words += " ends"
 	}
-	if short := c.bound.at.Add(-c.cred.Lifetime); c.short == "" && !c.bound.at.IsZero() && c.now.Before(short) {
+	if short := c.bound.at.Add(-c.cred.Lifetime); c.short == "" && !c.bound.at.IsZero() && c.now.Before(short) && short.Before(stop.at) {
 		words += fmt.Sprintf("; from %s on it gives less than %s", plan.Clock(short), plan.Span(c.cred.Lifetime))
 	}
 	return words

@@ -163,6 +163,12 @@ func TestEnds(t *testing.T) {
 	if got := list(s, "lcgadmin"); !strings.HasPrefix(got, "+signer the certificate /CN=voms, which signed the attribute certificate 30h, +proxy") {
 		t.Errorf("got %s", got)
 	}
+	s = newScene().state("lcgadmin", func(st *plan.CredentialState) {
+		st.Backing = plan.Backing{Signer: "/CN=voms", SignerEnd: now.Add(60 * day), CRLEnd: now.Add(20 * day)}
+	})
+	if got := list(s, "lcgadmin"); !strings.Contains(got, ", -crl the revocation lists of its CAs 20d, +signer the VOMS server's certificate /CN=voms 60d, ") {
+		t.Errorf("got %s", got)
+	}
 	s.state("lcgadmin", func(st *plan.CredentialState) { *st = plan.CredentialState{Path: st.Path} })
 	if got := list(s, "lcgadmin"); got != "" {
 		t.Errorf("of nothing: %s", got)

@@ -49,7 +49,9 @@ func (b Box) endsOf(c plan.Credential, st plan.CredentialState) []End {
 		}
 		add(WhatAC, "the attribute certificate", st.ACNotAfter, true, true)
 		add(cert, certName, st.UserCertEnd, false, true)
-		known := []time.Time{st.NotAfter, st.ACNotAfter, st.UserCertEnd}
+		add(WhatSigner, signerName(st), st.Backing.SignerEnd, false, true)
+		add(WhatCRL, crlName, st.Backing.CRLEnd, false, false)
+		known := []time.Time{st.NotAfter, st.ACNotAfter, st.UserCertEnd, st.Backing.SignerEnd}
 		if !slices.ContainsFunc(known, st.EffectiveEnd.Equal) { // none of these: what verified them
 			add(WhatSigner, st.EndsWith, st.EffectiveEnd, false, true)
 		}
@@ -68,6 +70,13 @@ func (b Box) endsOf(c plan.Credential, st plan.CredentialState) []End {
 	}
 	slices.SortStableFunc(ends, func(x, y End) int { return x.When.Compare(*y.When) })
 	return ends
+}
+
+// crlName stands for all revocation lists that were needed to verify a credential.
+const crlName = "the revocation lists of its CAs"
+
+func signerName(st plan.CredentialState) string {
+	return "the VOMS server's certificate " + st.Backing.Signer
 }
 
 // sourceName is what a certificate on the box is called.

@@ -17,7 +17,7 @@ func (b Box) fileAlerts() []plan.Alert {
 				continue
 			}
 			alerts = append(alerts, plan.Alert{ID: f.ID, Severity: plan.Critical, Subject: c.Name,
-				Message: "the proxy " + f.Path + " is refused by Globus: " + f.Problem, Remedy: f.Remedy, Where: "VO-Box"})
+				Message: f.Problem + "; Globus refuses the file " + f.Path, Remedy: f.Remedy, Where: "VO-Box"})
 		}
 	}
 	return alerts

@@ -158,11 +158,9 @@ func (b Box) bounds(out *course) {
 			out.gate = out.gate.and(l)
 		}
 	}
+	out.bound = out.bound.and(limit{st.Backing.SignerEnd, signerName(st), "ask the VO manager of " + c.VO + " when the VOMS server gets its new certificate", "VO manager"})
 	for _, e := range b.Looks[c.Name].Ends {
-		switch e.What {
-		case WhatSigner:
-			out.bound = out.bound.and(limit{*e.When, e.Name, "ask the VO manager of " + c.VO + " when the VOMS server gets its new certificate", "VO manager"})
-		case WhatCA:
+		if e.What == WhatCA {
 			out.bound = out.bound.and(limit{*e.When, e.Name, "install or update the CA package (ca-policy-egi-core)", "site admin"})
 		}
 	}

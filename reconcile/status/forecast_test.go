@@ -20,9 +20,6 @@ func TestForecast(t *testing.T) {
 	)
 	storedEnd := now.Add(100 * day)
 	at := func(d time.Duration) string { return plan.Clock(now.Add(d)) }
-	signer := func(s *scene, end time.Time) {
-		s.looks["lcgadmin"] = status.Look{Ends: []status.End{{What: status.WhatSigner, Name: "the VOMS server's certificate /CN=voms", When: &end, Counts: true}}}
-	}
 	for _, tt := range []struct {
 		name               string
 		set                func(*scene)
@@ -84,9 +81,21 @@ func TestForecast(t *testing.T) {
 			shortFrom: at(-28 * time.Hour), shortBy: "the certificate /CN=voms, which signed the attribute certificate", until: at(20 * time.Hour),
 			by: "the certificate /CN=voms, which signed the attribute certificate", end: at(20 * time.Hour),
 			remedy: "ask the VO manager of alice when the VOMS server gets its new certificate", where: "VO manager"},
-		{name: "a closer look has seen the signer", of: "lcgadmin", gives: 48 * time.Hour, set: func(s *scene) { signer(s, now.Add(30*day)) },
+		{name: "the signer ends first", of: "lcgadmin", gives: 48 * time.Hour,
+			set: func(s *scene) {
+				s.state("lcgadmin", func(st *plan.CredentialState) {
+					st.Backing = plan.Backing{Signer: "/CN=voms", SignerEnd: now.Add(30 * day)}
+				})
+			},
 			shortFrom: at(28 * day), shortBy: "the VOMS server's certificate /CN=voms", until: at(30 * day), by: "the VOMS server's certificate /CN=voms", end: at(30 * day),
 			remedy: "ask the VO manager of alice when the VOMS server gets its new certificate", where: "VO manager"},
+		{name: "a closer look has seen a CA that ends", of: "lcgadmin", gives: 48 * time.Hour,
+			set: func(s *scene) {
+				end := now.Add(20 * day)
+				s.looks["lcgadmin"] = status.Look{Ends: []status.End{{What: status.WhatCA, Name: "the CA /CN=ca", When: &end, Counts: true}}}
+			},
+			shortFrom: at(18 * day), shortBy: "the CA /CN=ca", until: at(20 * day), by: "the CA /CN=ca", end: at(20 * day),
+			remedy: "install or update the CA package (ca-policy-egi-core)", where: "site admin"},
 		{name: "a robot certificate", of: "lcgadmin", gives: 48 * time.Hour,
 			set: func(s *scene) {
 				s.wanted("lcgadmin", func(c *plan.Credential) {

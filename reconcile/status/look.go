@@ -15,7 +15,7 @@ import (
 
 // A Look is what a closer look at a proxy file has found.
 type Look struct {
-	Ends     []End // of everything in it, and of what verifies it
+	Ends     []End // of everything in it and what verifies it
 	Findings []credfile.Finding
 }
 
@@ -37,7 +37,7 @@ func LookAt(store *trust.Store, want plan.Desired, have plan.Observed, now time.
 		if cred, _, err := credfile.Load(st.Path); err == nil {
 			o := onlooker{store: store, cred: c, st: st, chain: cred.Chain, now: now}
 			o.certificates()
-			o.attributes(cred.EEC())
+			o.attributes()
 			l.Ends = o.ends
 		}
 		looks[c.Name] = l
@@ -86,19 +86,18 @@ func (o *onlooker) certificates() {
 			o.add(WhatProxy, "the proxy above it, "+name, cert.NotAfter, true, true)
 		}
 	}
-	res, err := o.store.VerifyChain(o.chain, o.now)
-	if err != nil {
-		return
+	if res, err := o.store.VerifyChain(o.chain, o.now); err == nil {
+		for _, ca := range res.Anchors {
+			o.add(WhatCA, "the CA "+spelled(ca), ca.NotAfter, false, true)
+		}
 	}
-	for _, ca := range res.Anchors {
-		o.add(WhatCA, "the CA "+spelled(ca), ca.NotAfter, false, true)
-	}
-	o.add(WhatCRL, "the revocation lists of its CAs", res.CRLEnd, false, false)
+	o.add(WhatCRL, crlName, o.st.Backing.CRLEnd, false, false)
+	o.add(WhatSigner, signerName(o.st), o.st.Backing.SignerEnd, false, true)
 }
 
 // attributes lists the attribute certificates that count: those of the wanted VO.
-func (o *onlooker) attributes(holder *x509.Certificate) {
-	if len(o.cred.FQANs) == 0 || holder == nil {
+func (o *onlooker) attributes() {
+	if len(o.cred.FQANs) == 0 {
 		return
 	}
 	acs, err := attrcert.FromChain(o.chain)
@@ -110,9 +109,6 @@ func (o *onlooker) attributes(holder *x509.Certificate) {
 			continue
 		}
 		o.add(WhatAC, "the attribute certificate of "+ac.VO, ac.NotAfter, true, true)
-		if res, err := o.store.VerifyAC(ac, holder, o.now); err == nil {
-			o.add(WhatSigner, "the VOMS server's certificate "+spelled(res.Signer), res.Signer.NotAfter, false, true)
-		}
 	}
 }
 

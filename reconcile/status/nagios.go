@@ -43,7 +43,7 @@ func (d Doc) Nagios() (code int, text string) {
 	}
 	line := d.well()
 	if len(found) > 0 {
-		line = found[0].text
+		line = d.brief(found[0].text)
 		if n := len(found) - 1; n > 0 {
 			line = shorten(line, mostOnLine-16) + fmt.Sprintf(" (and %d more)", n)
 		}
@@ -55,7 +55,7 @@ func (d Doc) Nagios() (code int, text string) {
 	}
 	b.WriteByte('\n')
 	for i, c := range found {
-		if i > 0 || len(plainText(c.text)) > mostOnLine {
+		if i > 0 || len(plainText(d.brief(c.text))) > mostOnLine-16 {
 			fmt.Fprintf(&b, "%s - %s\n", nagiosWords[c.code], plainText(c.text))
 		}
 		if c.remedy != "" {
@@ -74,6 +74,16 @@ func NagiosFailure(why string) string {
 		fmt.Fprintf(&b, "%s\n", plainText(l))
 	}
 	return b.String()
+}
+
+// brief leaves out paths of proxies, which are longer than the rest: the name says which it is.
+func (d Doc) brief(text string) string {
+	for _, c := range d.Credentials {
+		if c.Path != "" {
+			text = strings.ReplaceAll(text, " "+c.Path, "")
+		}
+	}
+	return text
 }
 
 // well says what there is to say when all is well.

@@ -31,11 +31,11 @@ func TestNagios(t *testing.T) {
 		{"overdue", func(s *scene) { s.left("lcgadmin", 44*time.Hour-time.Second) }, status.NagiosWarning,
 			"VOBOX WARNING - lcgadmin: 43h59m left, the renewal is overdue | " + machine + " 'lcgadmin'=158399s;158400:;3600:;0 " + stored + "\n"},
 		{"nearly over", func(s *scene) { s.left("lcgadmin", 30*time.Minute) }, status.NagiosCritical,
-			"VOBOX CRITICAL - lcgadmin: the user proxy /v/lcgadmin: the attribute certificate ends on 2026-11-21 23:30 UTC, in 30m | " + machine +
+			"VOBOX CRITICAL - lcgadmin: the user proxy: the attribute certificate ends on 2026-11-21 23:30 UTC, in 30m | " + machine +
 				" 'lcgadmin'=1800s;158400:;3600:;0 " + stored + "\n" +
 				"    VO-Box> vobox-reconcile --force lcgadmin; if it has expired: log in with a fresh proxy and run vobox-reconcile from that session\n"},
 		{"a machine proxy that is nearly over", func(s *scene) { s.left(plan.MachineName, 30*time.Minute) }, status.NagiosCritical,
-			"VOBOX CRITICAL - machine-proxy: the machine proxy /v/renewal-proxy.pem has 30m left | 'machine-proxy'=1800s;21600:;3600:;0 " + user + " " + stored + "\n" +
+			"VOBOX CRITICAL - machine-proxy: the machine proxy has 30m left | 'machine-proxy'=1800s;21600:;3600:;0 " + user + " " + stored + "\n" +
 				"    site admin: vobox-reconcile --force machine-proxy, as root\n"},
 		{"missing, and unknown what is stored", func(s *scene) {
 			s.state("lcgadmin", func(st *plan.CredentialState) { *st = plan.CredentialState{Path: "/v/lcgadmin"} })
@@ -44,7 +44,7 @@ func TestNagios(t *testing.T) {
 			s.state(plan.MachineName, func(st *plan.CredentialState) { st.Fault = "it is a | of\ntwo lines" })
 		}, status.NagiosCritical, "VOBOX CRITICAL - machine-proxy: invalid, it is a / of two lines | 'machine-proxy'=0s;21600:;3600:;0 " + user + " " + stored + "\n"},
 		{"expired", func(s *scene) { s.left(plan.MachineName, -time.Hour) }, status.NagiosCritical,
-			"VOBOX CRITICAL - machine-proxy: the machine proxy /v/renewal-proxy.pem expired on 2026-11-21 22:00 UTC | 'machine-proxy'=0s;21600:;3600:;0 " + user + " " + stored + "\n" +
+			"VOBOX CRITICAL - machine-proxy: the machine proxy expired on 2026-11-21 22:00 UTC | 'machine-proxy'=0s;21600:;3600:;0 " + user + " " + stored + "\n" +
 				"    site admin: vobox-reconcile --force machine-proxy, as root\n"},
 		{"the stored credential", func(s *scene) { s.grant(func(g *plan.Grant) { g.StoredEnd = now.Add(5 * day) }) }, status.NagiosWarning,
 			"VOBOX WARNING - lcgadmin: the credential stored on px.example.org:7512 ends Thursday 2026-11-26 23:00 UTC, in 120h; the last working day is Thursday 26, alert below 10d | " + machine + " " + user +

@@ -112,15 +112,14 @@ func (b Box) staleLists(t time.Time) *Break {
 	var first *Break
 	var hit []string
 	for _, c := range b.Want.Credentials {
-		for _, e := range b.Looks[c.Name].Ends {
-			if e.What != WhatCRL || e.When.After(t) {
-				continue
-			}
-			hit = append(hit, c.Name)
-			if first == nil || e.When.Before(*first.When) {
-				first = &Break{Subject: "revocation lists", When: e.When, Reason: "those that are here now end, unless fetch-crl gets new ones",
-					Remedy: "see that fetch-crl's timer or cron job runs", Where: "site admin"}
-			}
+		end := b.Have.Credentials[c.Name].Backing.CRLEnd
+		if end.IsZero() || end.After(t) {
+			continue
+		}
+		hit = append(hit, c.Name)
+		if first == nil || end.Before(*first.When) {
+			first = &Break{Subject: "revocation lists", When: Moment(end), Reason: "those that are here now end, unless fetch-crl gets new ones",
+				Remedy: "see that fetch-crl's timer or cron job runs", Where: "site admin"}
 		}
 	}
 	if first != nil {
