@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -12,6 +13,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -20,6 +22,7 @@ import (
 	"github.com/prometheus/common/model"
 	"github.com/rs/zerolog"
 
+	"github.com/vobox-reconcile/vobox-reconcile/reconcile"
 	"github.com/vobox-reconcile/vobox-reconcile/reconcile/gridtest"
 	"github.com/vobox-reconcile/vobox-reconcile/reconcile/page"
 	"github.com/vobox-reconcile/vobox-reconcile/reconcile/plan"
@@ -303,6 +306,61 @@ func TestServeBeforeTheFirstPass(t *testing.T) {
 	m.alive(-time.Second)
 	if a := ask(t, "GET", server.URL+"/healthz", nil); a.code != 503 {
 		t.Errorf("a loop that hangs: %d %q", a.code, a.body)
+	}
+}
+
+// Requests and passes get along: the race detector looks on.
+func TestServeDuringPasses(t *testing.T) {
+	b := newBox(t, gridtest.SiteOptions{}).quick().withMachineProxy()
+	b.must(0)
+	log := zerolog.Nop()
+	m := newManager(log)
+	defer m.close()
+	a := &app{world: world{now: time.Now, getenv: func(name string) string { return b.env[name] }}}
+	cfg, err := a.load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := newWeb(a, log, m)
+	r := &resident{app: a, log: log, manager: m, web: w, cfg: cfg, want: cfg.Desired(), told: map[string]told{}}
+	r.cfg.Watch.Listen = "127.0.0.1:1"
+	r.show(nil, errors.New("no reason"))
+	if why := w.current().unready(time.Now()); len(why) != 2 || !strings.Contains(why[1], "PASS") || !strings.Contains(why[1], "no reason") {
+		t.Errorf("after a pass that could not be made it is not ready as %q", why)
+	}
+	server := httptest.NewServer(w.handler(&net.TCPAddr{IP: net.IPv4zero}))
+	defer server.Close()
+	var wg sync.WaitGroup
+	for _, path := range []string{"/", "/metrics", "/status.json", "/readyz"} {
+		wg.Go(func() {
+			for range 5 {
+				out, err := http.Get(server.URL + path)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				if _, err := io.Copy(io.Discard, out.Body); err != nil || out.StatusCode != 200 && path != "/readyz" {
+					t.Errorf("%s: %s, %v", path, out.Status, err)
+				}
+				out.Body.Close()
+			}
+		})
+	}
+	for range 5 {
+		report := &reconcile.Report{Time: r.now(), NextLook: r.now().Add(time.Hour)}
+		r.count(report)
+		r.show(report, nil)
+		r.showNext(r.now().Add(time.Hour))
+	}
+	wg.Wait()
+	text := ask(t, "GET", server.URL+"/metrics", nil).body
+	for result, want := range map[string]string{"error": "1", "unchanged": "5"} {
+		if got := metric(t, text, `vobox_passes_total{result="`+result+`"}`); got != want {
+			t.Errorf("%s passes are %s, want %s", got, result, want)
+		}
+	}
+	if a := ask(t, "GET", server.URL+"/readyz", nil); a.code != 200 {
+		t.Errorf("after good passes: %d %q", a.code, a.body)
 	}
 }
 

@@ -227,7 +227,6 @@ func (r *resident) round(ctx context.Context, wake watch.Wake) (next time.Time) 
 		return time.Time{}
 	case errors.Is(err, reconcile.ErrLocked):
 		r.log.Warn().Err(err).Msg("the pass has to wait")
-		r.show(nil, err)
 		return r.schedule.Next(r.now(), r.now().Add(lockedAgain))
 	case err != nil:
 		r.log.Error().Err(err).Msg("the pass could not be made")
