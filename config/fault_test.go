@@ -34,6 +34,7 @@ func inService(s string) string {
 
 var faulties = []faulty{
 	// Keys.
+	{"carriage returns for lines", "versi\r\r\r\r\r\r\ron: 1\n", []string{"1:1: (file): is not YAML: mapping values are not allowed in this context; indent keys of one mapping alike, and put text with a colon in quotes"}, false, nil},
 	{"unknown key", head + "proxys: []\n", []string{`4:1: proxys: unknown key; did you mean "proxies"?`}, true, nil},
 	{"unknown key inside", inProxy("attribute: []"), []string{`4:43: proxies[0].attribute: unknown key; did you mean "attributes"?`}, true, nil},
 	{"unknown key in another case", head + "VO: alice\n", []string{`4:1: VO: unknown key; did you mean "vo"?`}, true, nil},

@@ -262,7 +262,8 @@ func (r *reader) syntax(data []byte, err error) {
 	ends := lineEnds(data)
 	same := func(i int) bool { return complain(data[:ends[i]]) == complaint }
 	lo, hi := 0, len(ends)-1 // the fault is in one of these lines
-	if hint := lineOf(err) - 1; hint >= 0 && same(min(hint+2, hi)) {
+	// To yaml.v3 a carriage return ends a line as well, so that it may name one that is not there.
+	if hint := min(lineOf(err)-1, hi); hint >= 0 && same(min(hint+2, hi)) {
 		if hi = min(hint+2, hi); hint > 2 && !same(hint-2) {
 			lo = hint - 1
 		}
