@@ -241,4 +241,3 @@ func conditionOf(st plan.CredentialState) string {
 	}
 	return st.EndsWith + " expired on " + plan.Clock(st.EffectiveEnd)
 }
-

@@ -294,8 +294,8 @@ func (i *initiator) newestProxy(f oldbox.EnvFile, pattern string, r registered) 
 	return "takes the newest file of the repository, and that is not the proxy above now."
 }
 
-// lookAtUser compares ALIEN_USER with the owner of the certificate: the attribute nickname, which ALICE's VOMS server gives,
-// or a part of the DN.
+// lookAtUser compares ALIEN_USER with the owner of the certificate, where that is known: by the attribute nickname, which
+// ALICE's VOMS server gives, or from a DN of CERN.
 func (i *initiator) lookAtUser(file, user string) {
 	for _, r := range i.stays {
 		owners := ownersOf(r)
@@ -318,13 +318,12 @@ func ownersOf(r registered) []string {
 			}
 		}
 	}
-	var out []string
-	for part := range strings.SplitSeq(r.Identity, "/") {
-		if cn, ok := strings.CutPrefix(part, "CN="); ok && strings.Trim(cn, "0123456789") != "" {
-			out = append(out, cn)
-		}
+	// CERN's certificates have the account in the DN; of others nothing can be told.
+	_, rest, ok := strings.Cut(r.Identity, "/OU=Users/CN=")
+	if user, _, more := strings.Cut(rest, "/"); ok && more {
+		return []string{user}
 	}
-	return out
+	return nil
 }
 
 // jalien is where ALICE has its start-up script.

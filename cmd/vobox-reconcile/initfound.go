@@ -109,11 +109,12 @@ func (i *initiator) registered(r oldbox.Registration, taken map[string]bool) reg
 	best := r.Best
 	if best == nil && len(r.Files) > 0 {
 		best = r.Files[0]
-		out.note = "expired: renewal needs a login with a fresh proxy"
-		if r.Files[0].End().IsZero() {
-			out.note = "cannot be used: " + whyNot(*best)
+		why := "cannot be used: " + whyNot(*best)
+		if best.Report != nil && best.Report.State == inspect.Expired {
+			why = "expired on " + plan.Clock(best.End())
 		}
-		i.tell("PROXY-LOW", plan.Critical, out.name, "no proxy of "+r.Identity+" in the repository is valid", "log in with a fresh proxy and type: vobox-reconcile", "VO-Box")
+		out.note = why
+		i.tell("PROXY-LOW", plan.Critical, out.name, "the newest proxy of "+r.Identity+" in the repository "+why, "log in with a fresh proxy and type: vobox-reconcile", "VO-Box")
 	}
 	if best == nil {
 		return out
@@ -122,7 +123,7 @@ func (i *initiator) registered(r oldbox.Registration, taken map[string]bool) reg
 		out.path = best.Path
 	}
 	if out.note == "" {
-		out.note = plan.Span(best.End().Sub(i.now())) + " left"
+		out.note = "found, valid until " + plan.Clock(best.End())
 	}
 	i.lifetimeOf(&out, best)
 	return out

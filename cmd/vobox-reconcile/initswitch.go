@@ -37,16 +37,22 @@ func (i *initiator) switches() []switchStep {
 		s.me += " --config " + shellWord(i.path)
 	}
 	s.add("a first pass, beside the old daemon: both renew the same files", s.me, "")
-	cron := i.below("/etc/cron.d/vobox-reconcile")
-	s.add("a pass every hour from now on (or use a unit of examples/: --watch reacts to changes too)",
-		s.printed("cron")+" > "+shellWord(cron), "rm "+shellWord(cron))
+	if cron := i.below("/etc/cron.d/vobox-reconcile"); !there(cron) {
+		s.add("a pass every hour from now on (or use a unit of examples/: --watch reacts to changes too)",
+			s.printed("cron")+" > "+shellWord(cron), "rm "+shellWord(cron))
+	}
 	s.add("a place for the old pieces", "mkdir -p "+shellWord(s.kept), "")
 	s.daemon()
 	s.crontabs()
 	s.initScript()
-	link := i.below("/usr/local/bin/vobox-proxy")
-	s.add("the name that people call", "ln -sfn "+shellWord(i.program())+" "+shellWord(link), "rm "+shellWord(link))
+	s.unit()
+	s.name()
 	return s.steps
+}
+
+func there(path string) bool {
+	_, err := os.Lstat(path)
+	return err == nil
 }
 
 type switcher struct {
@@ -106,8 +112,8 @@ func (s *switcher) crontabs() {
 		}
 		done = append(done, job.File)
 		if filepath.Dir(job.File) == s.below("/etc/cron.d") {
-			to := filepath.Join(s.kept, filepath.Base(job.File)+".cron")
-			s.add("the old cron job, which made the machine proxy", "mv "+shellWord(job.File)+" "+shellWord(to), "mv "+shellWord(to)+" "+shellWord(job.File))
+			back, forth := s.keep(job.File, ".cron")
+			s.add("the old cron job, which made the machine proxy", forth, back)
 			continue
 		}
 		s.add(fmt.Sprintf("the old cron job: take line %d out, %s", job.Line, oneComment(job.Text)), "${EDITOR:-vi} "+shellWord(job.File), "${EDITOR:-vi} "+shellWord(job.File))
@@ -118,20 +124,60 @@ func (s *switcher) crontabs() {
 // skips its check in silence when there is none.
 func (s *switcher) initScript() {
 	path := s.below("/etc/init.d/" + s.vo.Name + "-box-proxyrenewal")
-	put := s.printed("init-script") + " > " + shellWord(path) + " && chmod 755 " + shellWord(path)
+	put := s.printed("init-script") + " > " + shellWord(path) + " && chmod 755 " + shellWord(path) + s.reload()
 	switch {
 	case s.vo.InitLink != "":
 		return
 	case s.vo.InitScript == "":
-		s.add("the init script, which JAliEn's CE calls when a proxy runs low", put, "rm "+shellWord(path))
+		s.add("the init script, which JAliEn's CE calls when a proxy runs low", put, "rm "+shellWord(path)+s.reload())
 	default:
-		to := filepath.Join(s.kept, filepath.Base(path))
-		s.add("the init script, which JAliEn's CE calls when a proxy runs low: from now on that makes a pass",
-			"mv "+shellWord(path)+" "+shellWord(to)+" && "+put, "mv "+shellWord(to)+" "+shellWord(path))
+		back, forth := s.keep(path, "")
+		s.add("the init script, which JAliEn's CE calls when a proxy runs low: from now on that makes a pass", forth+" && "+put, back+s.reload())
 	}
-	if len(s.vo.RCLinks) > 0 || len(s.vo.Units) > 0 {
-		s.add("tell systemd", "systemctl daemon-reload", "systemctl daemon-reload")
+	if len(s.vo.Start) > 0 {
+		s.add("the agents are running: do not start them again", s.me+" box-proxyrenewal --vo "+shellWord(s.vo.Name)+" adopt", "")
 	}
+}
+
+// keep moves a file to where old pieces are kept, and back.
+func (s *switcher) keep(path, suffix string) (back, forth string) {
+	to := filepath.Join(s.kept, filepath.Base(path)+suffix)
+	return "mv " + shellWord(to) + " " + shellWord(path), "mv " + shellWord(path) + " " + shellWord(to)
+}
+
+// reload tells systemd of a changed init script or unit.
+func (s *switcher) reload() string {
+	if !there(s.below("/run/systemd/system")) {
+		return ""
+	}
+	return " && systemctl daemon-reload"
+}
+
+// unit takes the place of the old unit where that started the VO's agents at boot.
+func (s *switcher) unit() {
+	if len(s.vo.Units) == 0 || len(s.vo.Start) == 0 {
+		return
+	}
+	name := s.vo.Name + "-box-proxyrenewal.service"
+	path := s.below("/etc/systemd/system/" + name)
+	put := s.printed("unit") + " > " + shellWord(path) + s.reload() + " && systemctl enable " + shellWord(name)
+	undo := "systemctl disable " + shellWord(name) + "; rm " + shellWord(path)
+	if there(path) {
+		back, forth := s.keep(path, "")
+		put, undo = forth+" && "+put, undo+" && "+back
+	}
+	s.add("the unit, which starts the VO's agents at boot", put, undo+s.reload())
+}
+
+// name gives this program the name that people call.
+func (s *switcher) name() {
+	link := s.below("/usr/local/bin/vobox-proxy")
+	put, undo := "ln -sn "+shellWord(s.program())+" "+shellWord(link), "rm "+shellWord(link)
+	if there(link) {
+		back, forth := s.keep(link, "")
+		put, undo = forth+" && "+put, undo+" && "+back
+	}
+	s.add("the name that people call", put, undo)
 }
 
 // printFile prints one of the small files that go with the configuration.
