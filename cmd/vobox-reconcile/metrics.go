@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -60,9 +61,13 @@ func (m *measurer) writeText(path string, s metrics.Sample) {
 	if err == nil {
 		_, err = atomicfile.Replace(path, data, atomicfile.Options{Mode: 0o644, UID: -1, GID: -1})
 	}
-	if errors.Is(err, fs.ErrNotExist) {
-		err = fmt.Errorf("metrics.textfile: there is no directory %s: mkdir -p %[1]s, or write the one that node_exporter has as --collector.textfile.directory", filepath.Dir(path))
-	} else if err != nil {
+	dir := filepath.Dir(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		err = fmt.Errorf("metrics.textfile: there is no directory %s: mkdir -p %[1]s, or write the one that node_exporter has as --collector.textfile.directory", dir)
+	case errors.Is(err, fs.ErrPermission):
+		err = fmt.Errorf("metrics.textfile: %w; as root: setfacl -m u:%d:rwx %s", err, os.Geteuid(), dir)
+	case err != nil:
 		err = fmt.Errorf("metrics.textfile: %w", err)
 	}
 	m.tell(err)

@@ -38,9 +38,16 @@ var (
 	serviceStates    = []string{"ok", "due", "alert", "unknown"}
 )
 
-func desc(name, help string, labels ...string) *prometheus.Desc {
-	return prometheus.NewDesc("vobox_"+name, help, labels, nil)
+// A family is one metric, with its series.
+type family struct {
+	name, help string
+	labels     []string
 }
+
+// desc is the family as the library takes it. Most runs of the program need none, so that none are made beforehand.
+func (f *family) desc() *prometheus.Desc { return prometheus.NewDesc(f.name, f.help, f.labels, nil) }
+
+func desc(name, help string, labels ...string) *family { return &family{"vobox_" + name, help, labels} }
 
 var (
 	buildInfo   = desc("build_info", "Always 1; the version of vobox-reconcile and of Go are its labels.", "version", "goversion")
@@ -69,7 +76,7 @@ var (
 	restartsTotal     = desc("restarts_total", "Restarts begun, by service.", "service")
 )
 
-var all = []*prometheus.Desc{buildInfo, configValid, credentialLeft, credentialEnd, credentialChain, credentialAC, credentialNext, credentialKept, credentialState,
+var all = []*family{buildInfo, configValid, credentialLeft, credentialEnd, credentialChain, credentialAC, credentialNext, credentialKept, credentialState,
 	envFileState, serviceState, serviceRestart, alertsOpen, firstBreak, nextLook, countingSince, lastPass, lastSuccess, passDuration,
 	passesTotal, stepsTotal, stepFailuresTotal, restartsTotal}
 
@@ -77,14 +84,14 @@ var all = []*prometheus.Desc{buildInfo, configValid, credentialLeft, credentialE
 type collector struct{ sample func() Sample }
 
 func (c collector) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range all {
-		ch <- d
+	for _, f := range all {
+		ch <- f.desc()
 	}
 }
 
 func (c collector) Collect(ch chan<- prometheus.Metric) {
 	s := c.sample()
-	o := out{ch: ch, seen: map[string]bool{}}
+	o := out{ch: ch, seen: map[string]bool{}, descs: map[*family]*prometheus.Desc{}}
 	o.gauge(buildInfo, 1, s.Program, runtime.Version())
 	o.gauge(configValid, truth(s.ConfigValid))
 	if s.Status != nil {
@@ -97,12 +104,13 @@ func (c collector) Collect(ch chan<- prometheus.Metric) {
 
 // An out sends metrics, each series once: two things of one name in a status would otherwise cost all the metrics.
 type out struct {
-	ch   chan<- prometheus.Metric
-	seen map[string]bool
+	ch    chan<- prometheus.Metric
+	seen  map[string]bool
+	descs map[*family]*prometheus.Desc
 }
 
-func (o out) send(d *prometheus.Desc, t prometheus.ValueType, v float64, labels []string) {
-	key := d.String()
+func (o out) send(f *family, t prometheus.ValueType, v float64, labels []string) {
+	key := f.name
 	for i := range labels {
 		labels[i] = label(labels[i])
 		key += "\x00" + labels[i]
@@ -111,29 +119,32 @@ func (o out) send(d *prometheus.Desc, t prometheus.ValueType, v float64, labels 
 		return
 	}
 	o.seen[key] = true
-	o.ch <- prometheus.MustNewConstMetric(d, t, v, labels...)
+	if o.descs[f] == nil {
+		o.descs[f] = f.desc()
+	}
+	o.ch <- prometheus.MustNewConstMetric(o.descs[f], t, v, labels...)
 }
 
-func (o out) gauge(d *prometheus.Desc, v float64, labels ...string) {
-	o.send(d, prometheus.GaugeValue, v, labels)
+func (o out) gauge(f *family, v float64, labels ...string) {
+	o.send(f, prometheus.GaugeValue, v, labels)
 }
 
-func (o out) counters(d *prometheus.Desc, m map[string]uint64) {
+func (o out) counters(f *family, m map[string]uint64) {
 	for name, n := range m {
-		o.send(d, prometheus.CounterValue, float64(n), []string{name})
+		o.send(f, prometheus.CounterValue, float64(n), []string{name})
 	}
 }
 
 // moment sends nothing for a moment that is not known.
-func (o out) moment(d *prometheus.Desc, t *time.Time, labels ...string) {
+func (o out) moment(f *family, t *time.Time, labels ...string) {
 	if t != nil && !t.IsZero() {
-		o.gauge(d, float64(t.Unix()), labels...)
+		o.gauge(f, float64(t.Unix()), labels...)
 	}
 }
 
-func (o out) states(d *prometheus.Desc, known []string, state string, labels ...string) {
+func (o out) states(f *family, known []string, state string, labels ...string) {
 	for _, s := range known {
-		o.gauge(d, truth(s == state), append(append([]string{}, labels...), s)...)
+		o.gauge(f, truth(s == state), append(append([]string{}, labels...), s)...)
 	}
 }
 

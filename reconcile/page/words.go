@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/vobox-reconcile/vobox-reconcile/reconcile/plan"
@@ -87,13 +88,11 @@ func stateOfAlert(s plan.Severity) state {
 
 // brief cuts the middle out of long paths and the like.
 func brief(s string) string {
-	return long.ReplaceAllStringFunc(s, func(word string) string {
+	return long().ReplaceAllStringFunc(s, func(word string) string {
 		r := []rune(word)
 		return string(r[:26]) + "…" + string(r[len(r)-16:])
 	})
 }
-
-var long = regexp.MustCompile(`[^\s:;,"]{52,}`)
 
 // sentence begins with a capital letter, unless it begins with a name.
 func sentence(s string) string {
@@ -105,20 +104,38 @@ func sentence(s string) string {
 	return s
 }
 
-var program = regexp.MustCompile(`^(/[\w./-]+|[a-z][a-z0-9]*(-[a-z0-9]+)*)$`)
+// Compiled when first needed: most runs of the program make no page.
+var (
+	// program is what stands where a command begins.
+	program = lazily(`^(/[\w./-]+|[a-z][a-z0-9]*(-[a-z0-9]+)*)$`)
+	// argument is what stands after a program's name in a command, and not in prose.
+	argument = lazily(`^([-/~$'"0-9].*|doctor|status|inspect|login|store|stored|enroll|register|alerts|why|restart|start|reload|daemon-reload|tracking|sources)$`)
+	// long is a word that is too long for a line.
+	long = lazily(`[^\s:;,"]{52,}`)
+)
 
-// verbs are words that begin a remedy in prose, where they stand in the place of a program.
-var prose = map[string]bool{"ask": true, "get": true, "find": true, "run": true, "mend": true, "correct": true, "set": true, "install": true,
-	"compare": true, "nothing": true, "see": true, "take": true, "look": true, "wait": true, "stop": true, "remove": true, "store": true, "use": true, "give": true, "log": true, "make": true, "put": true, "write": true, "check": true, "let": true, "change": true, "either": true, "the": true, "if": true, "then": true, "free": true}
+func lazily(pattern string) func() *regexp.Regexp {
+	return sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(pattern) })
+}
+
+// isProse reports whether a word begins a remedy in prose, where it stands in the place of a program.
+func isProse(word string) bool {
+	switch word {
+	case "ask", "get", "find", "run", "mend", "correct", "set", "install",
+	"compare", "nothing", "see", "take", "look", "wait", "stop", "remove", "store", "use", "give", "log", "make", "put", "write", "check", "let", "change", "either", "the", "if", "then", "free":
+		return true
+	}
+	return false
+}
 
 // remedy takes what to do apart into a command that can be copied and the words after it. Either may be empty.
 func remedy(s string) (command, advice string) {
 	head, tail, more := strings.Cut(s, "; ")
 	words := strings.Fields(head)
-	if len(words) == 0 || prose[words[0]] || !program.MatchString(words[0]) {
+	if len(words) == 0 || isProse(words[0]) || !program().MatchString(words[0]) {
 		return "", s
 	}
-	if len(words) > 1 && !argument.MatchString(words[1]) {
+	if len(words) > 1 && !argument().MatchString(words[1]) {
 		return "", s
 	}
 	if strings.Contains(head, ": ") || strings.Contains(head, ", ") {
@@ -129,9 +146,6 @@ func remedy(s string) (command, advice string) {
 	}
 	return head, ""
 }
-
-// argument is what stands after a program's name in a command, and not in prose.
-var argument = regexp.MustCompile(`^([-/~$'"0-9].*|doctor|status|inspect|login|store|stored|enroll|register|alerts|why|restart|start|reload|daemon-reload|tracking|sources|root:root)$`)
 
 // prompt is how a shell of that place asks.
 func prompt(where string) string {
