@@ -113,25 +113,6 @@ func worse(fresh, old plan.CredentialState, now time.Time) string {
 // exact prints a moment to the second, where seconds decide.
 func exact(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05 UTC") }
 
-// granted keeps what was granted: it moves the next renewal and is told about, whether or not the credential is taken.
-func (r *run) granted(want plan.Credential, issued *issue.Issued, st plan.CredentialState, taken bool, now time.Time) {
-	g := issued.Grant
-	g.Time, g.Granted, g.Taken = now.UTC(), st.EffectiveEnd.Sub(now), taken
-	if g.Granted < min(g.Proxy.Granted, g.Asked)-plan.Slack(g.Asked) && g.AC.Limit == plan.LimitNone {
-		// Neither server said so: what ends earlier is a certificate that the credential hangs on.
-		g.AC = plan.Share{Granted: g.Granted, Limit: plan.LimitSigner}
-	}
-	err := r.seen.state.change(r.want, func(s *state) { s.Grants[want.Name] = g })
-	if err != nil {
-		r.Log.Warn().Err(err).Str("credential", want.Name).Msg("what was granted is not on record")
-	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	known := r.seen.Credentials[want.Name]
-	known.Grant, known.UserCertEnd = &g, st.UserCertEnd
-	r.seen.Credentials[want.Name] = known
-}
-
 // put writes the credential, its last-good copy and what is known about it now.
 func (r *run) put(s plan.Step, want plan.Credential, issued *issue.Issued, st, old plan.CredentialState) error {
 	undo, err := r.announceProxy(want.Name)

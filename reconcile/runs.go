@@ -18,12 +18,12 @@ import (
 const runsFile = "runs"
 
 const (
-	maxRuns    = 4096             // bytes; then all but the last runs are dropped
-	keptRuns   = 17               // runs that are looked at
-	sameRun    = 5 * time.Minute  // runs that are closer together count as one: somebody at a terminal
-	clockSlack = 10 * time.Second // a run may be so far in the future
-	residents  = " watch"         // marks the lines of a resident program
-	runLayout  = time.RFC3339     // in whole seconds, UTC
+	maxRuns    = 4096            // bytes; then all but the last runs are dropped
+	keptRuns   = 17              // runs that are looked at
+	sameRun    = 5 * time.Minute // runs that are closer together count as one: somebody at a terminal
+	clockSlack = time.Second     // a run may be so far in the future
+	residents  = " watch"        // marks the lines of a resident program
+	runLayout  = time.RFC3339    // in whole seconds, UTC
 )
 
 func runLine(r plan.Run) string {
