@@ -227,15 +227,19 @@ func (a *app) load() (*config.Config, error) {
 	return config.Load(a.configPath(), env)
 }
 
-// clock returns the time to go by: the world's, or the one of --at standing still.
+// clock returns the time to go by: the world's, or the one of --at, which may be so long from now, standing still.
 func (a *app) clock(at string) (func() time.Time, error) {
 	if at == "" {
 		return a.now, nil
+	}
+	if d, err := config.ParseDuration(strings.TrimPrefix(at, "+")); err == nil && strings.HasPrefix(at, "+") {
+		t := a.now().Add(d)
+		return func() time.Time { return t }, nil
 	}
 	for _, layout := range []string{time.RFC3339, "2006-01-02T15:04Z07:00", "2006-01-02T15:04:05", "2006-01-02T15:04", "2006-01-02 15:04:05", "2006-01-02 15:04", time.DateOnly} {
 		if t, err := time.ParseInLocation(layout, at, time.UTC); err == nil {
 			return func() time.Time { return t }, nil
 		}
 	}
-	return nil, usage("--at takes a time such as 2026-12-24T00:00:00Z, not %q", at)
+	return nil, usage("--at takes a time such as 2026-12-24T00:00:00Z, or +14d, not %q", at)
 }

@@ -29,7 +29,7 @@ what will break first. Nothing is touched.
   vobox-reconcile status                  once
   vobox-reconcile status --watch          and again every 5 seconds, in place; q
                                           or ^C ends it
-  vobox-reconcile status --at 2026-12-24  a rehearsal: what would be then, with
+  vobox-reconcile status --at +14d        a rehearsal: what would be then, with
                                           and without passes until then, and
                                           what renewals cannot mend
   vobox-reconcile status --nagios         the line of a monitoring plugin
@@ -59,7 +59,7 @@ is what a configuration with faults gives.`,
 		},
 	}
 	f := cmd.Flags()
-	f.StringVar(&s.at, "at", "", "as if it were that `time`: a rehearsal")
+	f.StringVar(&s.at, "at", "", "as if it were that `time`: 2026-12-24, or +14d from now")
 	f.DurationVar(&s.watch, "watch", 0, "again every `interval`, in place on a terminal")
 	f.Lookup("watch").NoOptDefVal = "5s"
 	f.StringVar(&s.html, "html", "", "write a page to that `file` and print nothing; - is standard output")

@@ -50,11 +50,13 @@ func (w *writer) taken(t, now time.Time) {
 	w.para(bold, 0, fmt.Sprintf("The box as it is now, taken for %s, %s.", plan.Clock(t), farAway(t, now)))
 }
 
+// farAway is how far a time is from now, to the minute: +3d is a moment less than that by the time it is shown.
 func farAway(t, now time.Time) string {
-	if d := now.Sub(t); d > 0 {
-		return plan.Span(d) + " ago"
+	d := t.Sub(now).Round(time.Minute)
+	if d < 0 {
+		return plan.Span(-d) + " ago"
 	}
-	return plan.Span(t.Sub(now)) + " from now"
+	return plan.Span(d) + " from now"
 }
 
 func (w *writer) renewedRows(d status.Doc) []row {
