@@ -102,17 +102,6 @@ func (f *fixture) configure() {
 	f.want.Home = f.Home
 }
 
-// edit changes the configuration.
-func (f *fixture) edit(old, new string) {
-	f.Helper()
-	data, err := os.ReadFile(f.Config)
-	if err != nil || !strings.Contains(string(data), old) {
-		f.Fatalf("no %q in the configuration (%v):\n%s", old, err, data)
-	}
-	f.put(f.Config, strings.Replace(string(data), old, new, 1), 0o600)
-	f.configure()
-}
-
 func (f *fixture) credential(name string) plan.Credential {
 	return f.want.Credentials[slices.IndexFunc(f.want.Credentials, func(c plan.Credential) bool { return c.Name == name })]
 }
@@ -225,8 +214,11 @@ func TestBoxFaults(t *testing.T) {
 			[]string{"PROXY-MISSING critical lcgadmin: there is no user proxy"}},
 		{"proxies over", func(f *fixture, b *doctor.Box) { f.now = f.now.Add(50 * time.Hour); *b = *f.box() },
 			[]string{"HOST-PROXY critical machine-proxy: " + machine, "PROXY-LOW critical lcgadmin: " + proxy, "CRL-STALE"}},
-		{"user proxy low", func(f *fixture, b *doctor.Box) { f.now = f.now.Add(47*time.Hour + 30*time.Minute); *b = *f.box() },
-			[]string{"HOST-PROXY critical", "PROXY-LOW critical lcgadmin: " + proxy + ": the proxy has 29m"}},
+		{"user proxy low", func(f *fixture, b *doctor.Box) {
+			f.now = f.now.Add(47*time.Hour + 29*time.Minute + 30*time.Second)
+			*b = *f.box()
+		},
+			[]string{"HOST-PROXY critical", "PROXY-LOW critical lcgadmin: " + proxy + ": the proxy has 30m"}},
 		{"plain proxy", func(f *fixture, b *doctor.Box) { f.install("lcgadmin", f.proxyOf(f.User)); *b = *f.box() },
 			[]string{"VO-NONE critical lcgadmin: " + proxy + " cannot be used"}},
 		{"mode", func(f *fixture, b *doctor.Box) { chmod(f, proxy, 0o644); *b = *f.box() },

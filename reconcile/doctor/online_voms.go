@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"time"
 
 	"github.com/vobox-reconcile/vobox-reconcile/reconcile/issue"
 	"github.com/vobox-reconcile/vobox-reconcile/reconcile/plan"
@@ -150,9 +149,6 @@ func (s *session) askVO(ctx context.Context, server voms.Server, bases map[strin
 	return answers, nil
 }
 
-// modest is a lifetime of attributes that every server gives.
-const modest = time.Hour
-
 // request asks for the attributes of a proxy, with a credential of its owner if there is one.
 func (s *session) request(ctx context.Context, server voms.Server, c plan.Credential, b *base) answer {
 	var show *proxycert.Credential
@@ -163,14 +159,6 @@ func (s *session) request(ctx context.Context, server voms.Server, c plan.Creden
 	before := s.Now()
 	want := voms.Request{VO: c.VO, FQANs: c.FQANs, Lifetime: c.Lifetime}
 	resp, err := client.Request(ctx, []voms.Server{server}, want)
-	var e *voms.Error
-	if errors.As(err, &e) && e.ID == voms.NotVOMS && e.Protocol == voms.REST && c.Lifetime > modest {
-		// vomsd 2.1 says one thing only by REST: that it gives less than what was asked, and not whom it refuses.
-		want.Lifetime = modest
-		if _, again := client.Request(ctx, []voms.Server{server}, want); errors.As(again, &e) && e.ID != voms.NotVOMS {
-			err = again
-		}
-	}
 	if resp != nil {
 		s.readAC(server.Address(), resp.AC, before, s.Now())
 	}

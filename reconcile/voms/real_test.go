@@ -1,6 +1,7 @@
 package voms_test
 
 import (
+	"cmp"
 	"context"
 	"crypto"
 	"crypto/tls"
@@ -195,15 +196,18 @@ func TestRealRefusals(t *testing.T) {
 	for _, tt := range []struct {
 		who, vo, fqan string
 		id, text      string
+		lifetime      time.Duration // zero: an hour
 	}{
-		{realgrid.Stranger, "alice", "", "VO-UNKNOWN", "User unknown to this VO (NoSuchUser)"},
-		{realgrid.Stranger, "dteam", "", "VO-UNKNOWN", "User unknown to this VO (1001)"},
-		{realgrid.Suspended, "dteam", "", "VO-SUSP", "(1004)"},
-		{realgrid.Jane, "alice", "/Role=pilot", "VO-FQAN", "Unable to satisfy B/alice:pilot request! (BadRequest)"},
-		{realgrid.Jane, "dteam", "/Role=pilot", "VO-FQAN", "Unable to satisfy B/dteam:pilot request! (1001)"},
-		{realgrid.Jane, "alice", "/nothing", "VO-FQAN", "Unable to satisfy G/alice/nothing request!"},
-		{realgrid.Expired, "alice", "", "VO-CERT", "expired"},
-		{realgrid.Expired, "dteam", "", "VO-CERT", "expired"},
+		{realgrid.Stranger, "alice", "", "VO-UNKNOWN", "User unknown to this VO (NoSuchUser)", 0},
+		// By REST vomsd then says only that it gives no more than 24 hours.
+		{realgrid.Stranger, "alice", "", "VO-UNKNOWN", "User unknown to this VO", 48 * time.Hour},
+		{realgrid.Stranger, "dteam", "", "VO-UNKNOWN", "User unknown to this VO (1001)", 0},
+		{realgrid.Suspended, "dteam", "", "VO-SUSP", "(1004)", 0},
+		{realgrid.Jane, "alice", "/Role=pilot", "VO-FQAN", "Unable to satisfy B/alice:pilot request! (BadRequest)", 0},
+		{realgrid.Jane, "dteam", "/Role=pilot", "VO-FQAN", "Unable to satisfy B/dteam:pilot request! (1001)", 0},
+		{realgrid.Jane, "alice", "/nothing", "VO-FQAN", "Unable to satisfy G/alice/nothing request!", 0},
+		{realgrid.Expired, "alice", "", "VO-CERT", "expired", 0},
+		{realgrid.Expired, "dteam", "", "VO-CERT", "expired", 0},
 	} {
 		t.Run(tt.who+" "+tt.vo+tt.fqan, func(t *testing.T) {
 			v := g.Alice()
@@ -211,7 +215,7 @@ func TestRealRefusals(t *testing.T) {
 				v = g.Dteam()
 			}
 			_, err := request(t, as(t, g, g.Identity(tt.who)), vomsLines(t, v),
-				voms.Request{VO: tt.vo, FQANs: []string{"/" + tt.vo + tt.fqan}, Lifetime: time.Hour})
+				voms.Request{VO: tt.vo, FQANs: []string{"/" + tt.vo + tt.fqan}, Lifetime: cmp.Or(tt.lifetime, time.Hour)})
 			if err == nil {
 				t.Fatal("got an AC")
 			}

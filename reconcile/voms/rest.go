@@ -45,7 +45,13 @@ func askREST(ctx context.Context, d *dialer, q query) (*Response, error) {
 	}
 	a, err := parseAnswer(body)
 	if err == nil {
-		return a.response(d.server, REST)
+		resp, err := a.response(d.server, REST)
+		var e *Error
+		if err != nil && len(a.warnings) > 0 && len(a.acs) == 0 && errors.As(err, &e) && e.ID == NotVOMS {
+			// Asked for more than it gives, vomsd 2.1.0 says so to a stranger as well, and forgets to say who that is.
+			return nil, &noAnswerError{err: e, silent: true}
+		}
+		return resp, err
 	}
 	if readErr != nil {
 		// TLS without close_notify ends vomsd's answers. Only one that is cut in the middle comes here.
@@ -75,7 +81,7 @@ func (d *dialer) transport() *http.Transport {
 // A noAnswerError is a REST exchange that brought no VOMS answer: the XML protocol may do better.
 type noAnswerError struct {
 	err    *Error
-	silent bool // not an octet came
+	silent bool // nothing that says more than what the XML protocol meets
 }
 
 func (e *noAnswerError) Error() string { return e.err.Error() }
