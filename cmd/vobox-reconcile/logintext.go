@@ -14,10 +14,9 @@ import (
 
 // A loginTeller says what goes on, in the manner of voms-proxy-init.
 type loginTeller struct {
-	a     *app
-	to    io.Writer // nobody, if it is to be quiet or JSON
-	used  enroll.Pair
-	short bool // something stands on the line
+	a    *app
+	to   io.Writer // nobody, if it is to be quiet or JSON
+	used enroll.Pair
 }
 
 func (a *app) loginTeller(quiet bool) *loginTeller {
