@@ -125,10 +125,10 @@ func forPeople(a plan.Alert) notify.Alert {
 func (n *notifier) tell(ctx context.Context, cfg *config.Config, want plan.Desired, alerts []plan.Alert, ended func(id, subject string) bool) bool {
 	now := n.now()
 	old, there := n.recall(want, now)
-	channels := n.channels(cfg, want)
 	if !there && len(alerts) == 0 {
 		return true
 	}
+	channels := n.channels(cfg, want)
 	if len(cfg.Alerts) > len(channels) {
 		n.log.Warn().Int("channels", len(cfg.Alerts)).Int("used", len(channels)).Msg("there are more channels for alerts than can be remembered; the last ones are not used")
 	}

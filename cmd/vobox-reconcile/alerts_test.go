@@ -1,0 +1,532 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/vobox-reconcile/vobox-reconcile/reconcile"
+	"github.com/vobox-reconcile/vobox-reconcile/reconcile/gridtest"
+	"github.com/vobox-reconcile/vobox-reconcile/reconcile/notify/mailtest"
+	"github.com/vobox-reconcile/vobox-reconcile/reconcile/plan"
+)
+
+// A listener is a webhook that keeps what it is told.
+type listener struct {
+	*httptest.Server
+	mu   sync.Mutex
+	told []toldMessage
+	came chan toldMessage
+}
+
+// A toldMessage is what a webhook is sent.
+type toldMessage struct {
+	Severity, Title, Text, Host, VO string
+	Test                            bool
+	Alerts                          []struct{ ID, Severity, Subject, Message, Remedy, Where, State string }
+}
+
+// brief is a message in short: "MP-T12 lcgadmin warning open".
+func (m toldMessage) brief() string {
+	var out []string
+	for _, a := range m.Alerts {
+		out = append(out, a.ID+" "+a.Subject+" "+a.Severity+" "+a.State)
+	}
+	return strings.Join(out, ", ")
+}
+
+func newListener(t *testing.T) *listener {
+	t.Helper()
+	l := &listener{came: make(chan toldMessage, 100)}
+	l.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		data, err := io.ReadAll(r.Body)
+		var m toldMessage
+		if err == nil {
+			err = json.Unmarshal(data, &m)
+		}
+		if err != nil {
+			t.Errorf("the webhook was sent %q: %v", data, err)
+		}
+		l.mu.Lock()
+		l.told = append(l.told, m)
+		l.mu.Unlock()
+		l.came <- m
+	}))
+	t.Cleanup(l.Close)
+	return l
+}
+
+// all is everything that it was told since it was last asked.
+func (l *listener) all() []string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	var out []string
+	for _, m := range l.told {
+		out = append(out, m.brief())
+	}
+	l.told = nil
+	return out
+}
+
+// alerting adds channels to the configuration.
+func (b *box) alerting(channels ...string) *box {
+	b.t.Helper()
+	config := string(read(b.t, b.Config)) + "alerts:\n"
+	for _, c := range channels {
+		config += "  - " + c + "\n"
+	}
+	write(b.t, b.Config, config)
+	return b
+}
+
+// patient runs the command with so much patience for each channel.
+func (b *box) patient(patience time.Duration, args ...string) result {
+	var stdout, stderr bytes.Buffer
+	code := run(context.Background(), args, world{
+		getenv: func(name string) string { return b.env[name] }, stdin: strings.NewReader(""), stdout: &stdout, stderr: &stderr, now: b.now, patience: patience,
+	})
+	return result{code, stdout.String(), stderr.String()}
+}
+
+// movedBox is a box whose time the test moves.
+func movedBox(t *testing.T, o gridtest.SiteOptions) (*box, func(time.Duration)) {
+	t.Helper()
+	var mu sync.Mutex
+	now := start
+	o.Now = func() time.Time {
+		mu.Lock()
+		defer mu.Unlock()
+		return now
+	}
+	return newBox(t, o).withMachineProxy(), func(d time.Duration) {
+		mu.Lock()
+		defer mu.Unlock()
+		now = now.Add(d)
+	}
+}
+
+// Hourly passes, as of cron: what is told, by which channel, over the days of a stored credential with -t 12, a server that
+// refuses for some hours, and its mending.
+func TestAlertsOverDays(t *testing.T) {
+	b, pass := movedBox(t, gridtest.SiteOptions{StoredMax: 12 * time.Hour})
+	server, hook := mailtest.NewFake(t, nil), newListener(t)
+	b.alerting("email: {to: admin@example.org, from: alicesgm@vobox.example.org, smtp: '"+server.Addr+"'}", "webhook: {url: '"+hook.URL+"'}\n    atMostEvery: 6h")
+	mails := 0
+	expect := func(what string, mail string, posts ...string) {
+		t.Helper()
+		got := server.Mails()[mails:]
+		mails += len(got)
+		var subjects []string
+		for _, m := range got {
+			subjects = append(subjects, strings.TrimPrefix(m.Parse(t).Header.Get("Subject"), "["+thisHost()+"] "))
+		}
+		if s := strings.Join(subjects, "; "); s != mail {
+			t.Errorf("%s: mails %q, want %q", what, s, mail)
+		}
+		if told := hook.all(); !slices.Equal(told, posts) {
+			t.Errorf("%s: the webhook was told %q, want %q", what, told, posts)
+		}
+	}
+	b.must(0)
+	expect("first pass", "warning: MP-T12 lcgadmin", "MP-T12 lcgadmin warning open")
+	first := server.Mails()[0].Parse(t)
+	text, err := io.ReadAll(first.Body)
+	if err != nil || !strings.Contains(string(text), "    LCG-UI> myproxy-init -s localhost -p ") || !strings.Contains(string(text), ", for alice, 2026-11-21 23:00 UTC\n") {
+		t.Errorf("the mail says %q, %v", text, err)
+	}
+	pass(5 * time.Hour)
+	b.must(0)
+	expect("five hours", "")
+	pass(time.Hour)
+	b.must(0)
+	expect("six hours", "", "MP-T12 lcgadmin warning open")
+
+	b.AllowBox(false)
+	pass(time.Hour)
+	b.must(1)
+	expect("refused", "warning: MP-PASS lcgadmin", "MP-PASS lcgadmin warning open")
+	pass(time.Hour)
+	b.must(1)
+	expect("still refused", "")
+	b.AllowBox(true)
+	if err := b.Store(3000*time.Hour, 48*time.Hour); err != nil {
+		t.Fatal(err)
+	}
+	pass(time.Hour)
+	b.must(0)
+	expect("mended", "well again: MP-T12 lcgadmin, and 1 more", "MP-T12 lcgadmin warning ended, MP-PASS lcgadmin warning ended")
+	pass(25 * time.Hour)
+	b.must(0)
+	expect("a day without", "")
+	if _, err := os.Stat(filepath.Join(b.state(), memoryFile)); err != nil {
+		t.Error(err)
+	}
+}
+
+// A mail server that accepts connections and is never heard of again holds up the pass for as long as its timeout, and no other
+// channel; the pass is as good as ever; what was not told is told by the next pass; and that it was not is said once.
+func TestBlackHole(t *testing.T) {
+	b := newBox(t, gridtest.SiteOptions{StoredMax: 12 * time.Hour}).withMachineProxy()
+	server, hook := mailtest.NewFake(t, nil), newListener(t)
+	server.Misbehave(mailtest.Silent)
+	b.alerting("email: {to: admin@example.org, smtp: '"+server.Addr+"'}", "webhook: {url: '"+hook.URL+"'}")
+	const patience = 2 * time.Second
+	begin := time.Now()
+	r := b.patient(patience)
+	r.mustBe(t, 0)
+	if took := time.Since(begin); took > 60*time.Second { // which is far more than the pass and its two seconds
+		t.Errorf("the pass took %v", took)
+	}
+	if told := hook.all(); !slices.Equal(told, []string{"MP-T12 lcgadmin warning open"}) {
+		t.Errorf("the webhook was told %q", told)
+	}
+	for _, want := range []string{"WRN", "email to admin@example.org via " + server.Addr, "no end within 2s", "firewalls often stop mail"} {
+		if !strings.Contains(r.stderr, want) {
+			t.Errorf("the log lacks %q: %s", want, r.stderr)
+		}
+	}
+	list := b.must(0, "alerts")
+	for _, want := range []string{"MP-T12 lcgadmin: ", "email: not told yet", "webhook: told ", "not reached since ", "no end within 2s"} {
+		if !strings.Contains(list.stdout, want) {
+			t.Errorf("the list lacks %q:\n%s", want, list.stdout)
+		}
+	}
+	if r := b.patient(100 * time.Millisecond); r.code != 0 || r.stdout != "" || r.stderr != "" {
+		t.Errorf("the second time: %+v", r)
+	}
+	server.Misbehave(mailtest.None)
+	if r := b.patient(time.Minute); r.code != 0 || r.stdout+r.stderr != "" || len(server.Mails()) != 1 || len(hook.all()) != 0 {
+		t.Errorf("the third time: %+v, %d mails", r, len(server.Mails()))
+	}
+}
+
+// Who only looks tells nobody, and leaves no trace.
+func TestLookingTellsNobody(t *testing.T) {
+	b := newBox(t, gridtest.SiteOptions{StoredMax: 12 * time.Hour}).withMachineProxy()
+	hook := newListener(t)
+	b.must(0)
+	b.alerting("webhook: {url: '" + hook.URL + "'}")
+	before := snapshot(t, b.Dir)
+	for _, args := range [][]string{{"--dry-run"}, {"--dry-run", "--force", "lcgadmin"}, {"status"}, {"alerts"}, {"alerts", "-ojson"}} {
+		if r := b.run(args...); r.code > 2 {
+			t.Errorf("%q: exit code %d: %s", args, r.code, r.stderr)
+		}
+	}
+	unchanged(t, "looking", before, snapshot(t, b.Dir))
+	if told := hook.all(); len(told) > 0 {
+		t.Errorf("told %q", told)
+	}
+	b.must(0)
+	if told := hook.all(); len(told) != 1 {
+		t.Errorf("a pass told %q", told)
+	}
+}
+
+// A box in order has no memory of alerts, and a pass on it writes nothing.
+func TestNothingToTell(t *testing.T) {
+	b := newBox(t, gridtest.SiteOptions{}).withMachineProxy()
+	hook := newListener(t)
+	b.alerting("webhook: {url: '" + hook.URL + "'}")
+	b.must(0)
+	b.must(0)
+	if _, err := os.Stat(filepath.Join(b.state(), memoryFile)); !os.IsNotExist(err) || len(hook.all()) > 0 {
+		t.Errorf("there is something to remember: %v", err)
+	}
+	if r := b.must(0, "alerts"); r.stdout != "= no alert is open\nwebhook  "+strings.TrimPrefix(hook.URL, "http://")+"\n" {
+		t.Errorf("the list is %q", r.stdout)
+	}
+}
+
+// alerts --test sends a sample through every channel and says what became of each.
+func TestAlertsTest(t *testing.T) {
+	b := newBox(t, gridtest.SiteOptions{})
+	server, hook := mailtest.NewFake(t, nil), newListener(t)
+	out := filepath.Join(b.Dir, "told.json")
+	gone := httptest.NewServer(http.NotFoundHandler())
+	t.Cleanup(gone.Close)
+
+	r := b.must(1, "alerts", "--test")
+	if !strings.Contains(r.stderr, "there is no channel to test: write alerts: in "+b.Config) {
+		t.Errorf("without channels: %q", r.stderr)
+	}
+	b.alerting("email: {to: admin@example.org, smtp: '"+server.Addr+"'}", "webhook: {url: '"+hook.URL+"'}", "command: [/bin/sh, -c, 'cat > "+out+"']",
+		"webhook: {url: '"+gone.URL+"/secret-path'}")
+	before := snapshot(t, b.Root)
+	r = b.must(1, "alerts", "--test")
+	unchanged(t, "the test", before, snapshot(t, b.Root))
+	lines := strings.Split(strings.TrimSpace(r.stdout), "\n")
+	for i, want := range []string{"ok     email to admin@example.org via " + server.Addr + ", in ", "ok     webhook " + strings.TrimPrefix(hook.URL, "http://") + ", in ",
+		"ok     command /bin/sh, in ", "error  webhook " + strings.TrimPrefix(gone.URL, "http://"), "    the answer was 404 Not Found", "    VO-Box> correct alerts[].webhook.url"} {
+		if i >= len(lines) || !strings.HasPrefix(lines[i], want) {
+			t.Fatalf("line %d does not begin with %q:\n%s", i, want, r.stdout)
+		}
+	}
+	if strings.Contains(r.stdout+r.stderr, "secret-path") {
+		t.Errorf("the path of a webhook is shown:\n%s", r.stdout)
+	}
+	var sample toldMessage
+	if err := json.Unmarshal(read(t, out), &sample); err != nil || !sample.Test || sample.VO != "alice" || sample.Host != thisHost() {
+		t.Errorf("the command was told %+v, %v", sample, err)
+	}
+	if mails := server.Mails(); len(mails) != 1 || !strings.Contains(mails[0].Parse(t).Header.Get("Subject"), "test") {
+		t.Errorf("mails %+v", mails)
+	}
+
+	var docs []testDoc
+	if err := json.Unmarshal([]byte(b.must(1, "alerts", "--test", "-ojson").stdout), &docs); err != nil {
+		t.Fatal(err)
+	}
+	var labels []string
+	for _, d := range docs {
+		labels = append(labels, fmt.Sprintf("%s %t", d.Channel, d.OK))
+		if d.OK == (d.Error != "") || d.OK == (d.Remedy != "") || d.OK == (d.Where != "") {
+			t.Errorf("%+v", d)
+		}
+	}
+	if want := []string{"email true", "webhook-1 true", "command true", "webhook-2 false"}; !slices.Equal(labels, want) {
+		t.Errorf("channels %q, want %q", labels, want)
+	}
+	for args, code := range map[string]int{"email": 0, "webhook": 1, "webhook-1": 0, "webhook-2": 1, "pager": 64} {
+		r := b.must(code, "alerts", "--test", "--only", args)
+		if code == 64 && !strings.Contains(r.stderr, "there are email, webhook-1, command, webhook-2") {
+			t.Errorf("--only %s: %s", args, r.stderr)
+		}
+	}
+	b.must(64, "alerts", "--only", "email")
+	b.must(64, "alerts", "now")
+	golden(t, "help-alerts.txt", b.must(0, "alerts", "--help").stdout)
+}
+
+// The list has what is open now, whether the last pass has seen it or not, and what only the last pass could find out.
+func TestAlertsList(t *testing.T) {
+	b, pass := movedBox(t, gridtest.SiteOptions{})
+	hook := newListener(t)
+	b.alerting("webhook: {url: '"+hook.URL+"'}", "webhook: {url: '"+hook.URL+"/other'}")
+	b.must(0)
+	pass(3 * time.Hour)
+	b.AllowBox(false)
+	b.must(1)
+	pass(44*time.Hour + 30*time.Minute) // nobody has made a pass since
+	var doc alertsDoc
+	if err := json.Unmarshal([]byte(b.must(0, "alerts", "-ojson").stdout), &doc); err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, a := range doc.Alerts {
+		s := a.ID + " " + string(a.Severity)
+		for _, told := range a.Told {
+			if told.At != nil {
+				s += " " + told.Channel + " " + told.At.Format("15:04") + " " + told.Next.Format("02 15:04")
+			}
+		}
+		got = append(got, s)
+	}
+	want := []string{"HOST-PROXY critical", "PROXY-LOW critical", "MP-PASS warning webhook-1 02:00 23 02:00 webhook-2 02:00 23 02:00"}
+	if !slices.Equal(got, want) || len(doc.Channels) != 2 || doc.Channels[0].AtMostEvery != "24h" {
+		t.Errorf("alerts %q, want %q; channels %+v", got, want, doc.Channels)
+	}
+	text := b.must(0, "alerts").stdout
+	for _, want := range []string{"! PROXY-LOW lcgadmin: ", "    VO-Box> vobox-reconcile --force lcgadmin", "    seen now; the next pass tells it", "    since 2026-11-22 02:00 UTC, for 44h30m",
+		"    webhook-2: told 2026-11-22 02:00 UTC, again from 2026-11-23 02:00 UTC", "webhook-1  127.0.0.1:"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("the list lacks %q:\n%s", want, text)
+		}
+	}
+
+	// What is in the file is the account's, and shown as such.
+	data := strings.ReplaceAll(string(read(t, filepath.Join(b.state(), memoryFile))), "the server does not accept", `\u001b[2J\u202e\nMP-NET lcgadmin`)
+	write(t, filepath.Join(b.state(), memoryFile), data)
+	plainLines(t, b.must(0, "alerts").stdout)
+	write(t, filepath.Join(b.state(), memoryFile), "{")
+	if r := b.must(0, "alerts"); !strings.Contains(r.stderr, "it is not known what was told: reading "+b.state()) || !strings.Contains(r.stdout, "PROXY-LOW") {
+		t.Errorf("with a broken memory: %+v", r)
+	}
+	if r := b.run(); !strings.Contains(r.stderr, "it is not known which alerts were told, going on without") {
+		t.Errorf("a pass with a broken memory: %+v", r)
+	}
+	if r := b.run(); strings.Contains(r.stderr, "it is not known") {
+		t.Errorf("the memory is still broken: %+v", r)
+	}
+}
+
+// Which alerts that a pass does not give have ended.
+func TestEndedBy(t *testing.T) {
+	want := plan.Desired{Services: []plan.Service{{Name: "jalien"}}}
+	report := &reconcile.Report{Outcomes: []reconcile.Outcome{
+		{Step: plan.Step{Target: "failed"}, Result: reconcile.Failed}, {Step: plan.Step{Target: "skipped"}, Result: reconcile.Skipped},
+		{Step: plan.Step{Target: "waits"}, Result: reconcile.Deferred}, {Step: plan.Step{Target: "done"}, Result: reconcile.Done}}}
+	for _, tt := range []struct {
+		id, subject string
+		o           plan.Options
+		resident    bool
+		want        bool
+	}{
+		{"MP-NET", "done", plan.Options{}, false, true},
+		{"MP-NET", "not in the plan", plan.Options{}, false, true},
+		{"MP-NET", "failed", plan.Options{}, false, false},
+		{"MP-NET", "skipped", plan.Options{}, false, false},
+		{"SVC-VERIFY", "waits", plan.Options{}, false, false},
+		{"MP-NET", "done", plan.Options{Only: []string{"other"}}, false, false},
+		{"MP-NET", "done", plan.Options{Only: []string{"other"}, Force: []string{"done"}}, false, true},
+		{"SVC-VERIFY", "jalien", plan.Options{NoRestart: true}, false, false},
+		{"MP-NET", "done", plan.Options{NoRestart: true}, false, true},
+		{alertConfig, "/etc/config.yaml", plan.Options{Only: []string{"other"}}, true, true},
+		{alertFight, "/etc/x", plan.Options{}, true, true},
+		{alertFight, "/etc/x", plan.Options{}, false, false},
+	} {
+		if got := endedBy(want, report, tt.o, tt.resident)(tt.id, tt.subject); got != tt.want {
+			t.Errorf("%+v: %t", tt, got)
+		}
+	}
+}
+
+// A pass that leaves something out takes nothing back that it did not look at.
+func TestNarrowPassesTakeNothingBack(t *testing.T) {
+	b, pass := movedBox(t, gridtest.SiteOptions{})
+	hook := newListener(t)
+	b.alerting("webhook: {url: '" + hook.URL + "'}")
+	b.must(0)
+	b.AllowBox(false)
+	pass(3 * time.Hour)
+	b.must(1)
+	if told := hook.all(); !slices.Equal(told, []string{"MP-PASS lcgadmin warning open"}) {
+		t.Fatalf("told %q", told)
+	}
+	pass(time.Minute)
+	b.must(0, "--only", "jalien")
+	if told := hook.all(); len(told) > 0 {
+		t.Errorf("told %q", told)
+	}
+	b.AllowBox(true)
+	pass(time.Minute)
+	b.must(0, "--only", "lcgadmin")
+	if told := hook.all(); !slices.Equal(told, []string{"MP-PASS lcgadmin warning ended"}) {
+		t.Errorf("told %q", told)
+	}
+}
+
+// Root tells as the account: its command runs as the account, the memory is the account's, and a link that the account plants
+// leads nowhere.
+func TestAlertsForAnAccount(t *testing.T) {
+	a := someAccount(t)
+	b := ownedBox(t, a)
+	dir := filepath.Dir(b.RestartLog)
+	b.alerting("command: [/bin/sh, -c, 'id -u > " + dir + "/told; cat >> " + dir + "/told; env >> " + dir + "/told']")
+	b.process().mustBe(t, 0)
+	lines := strings.Split(string(read(t, dir+"/told")), "\n")
+	if lines[0] != strconv.Itoa(a.uid) || !strings.Contains(lines[1], `"id":"MP-T12"`) || !slices.Contains(lines, "VOBOX_RECONCILE_SEVERITY=warning") || !slices.Contains(lines, "USER="+a.name) {
+		t.Errorf("the command was %q", lines)
+	}
+	memory := filepath.Join(b.state(), memoryFile)
+	if uid, gid, mode := owner(t, memory); uid != a.uid || gid != a.gid || mode != 0o600 {
+		t.Errorf("the memory is %v of %d:%d", mode, uid, gid)
+	}
+	outside := filepath.Join(b.Dir, "outside")
+	if err := os.WriteFile(outside, []byte(`{"version":1,"secret":"of-root"}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, plant := range []func() error{
+		func() error { return os.Symlink(outside, memory) },
+		func() error { return os.Link(outside, memory) },
+	} {
+		if err := os.Remove(memory); err != nil {
+			t.Fatal(err)
+		}
+		if err := plant(); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Lchown(memory, 0, 0); err != nil {
+			t.Fatal(err)
+		}
+		before := snapshot(t, outside)
+		r := b.process()
+		r.mustBe(t, 0)
+		if !strings.Contains(r.stderr, "it is not known which alerts were told") || strings.Contains(string(read(t, memory)), "of-root") {
+			t.Errorf("stderr %q, memory %s", r.stderr, read(t, memory))
+		}
+		if after := snapshot(t, outside); strings.Split(after, "links=")[0] != strings.Split(before, "links=")[0] || !strings.Contains(after, "of-root") {
+			t.Errorf("what is outside was %s and is %s", before, after)
+		}
+	}
+}
+
+// The real program tells a real mail server, with STARTTLS, a certificate that it verifies by the system's anchors, and a login.
+func TestAlertsToExim(t *testing.T) {
+	site := mailtest.NewSite(t)
+	server := mailtest.NewExim(t, mailtest.EximOptions{Site: site, User: "vobox", Password: "s3cret word"})
+	b := newBox(t, gridtest.SiteOptions{StoredMax: 12 * time.Hour}).withMachineProxy()
+	b.env["SSL_CERT_FILE"], b.env["SSL_CERT_DIR"] = site.CAFile, "/nonexistent"
+	password := filepath.Join(b.Dir, "smtp-password")
+	if err := os.WriteFile(password, []byte("s3cret word\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	b.alerting("email: {to: [admin@example.org, site@example.org], from: alicesgm@vobox.example.org, smtp: '" + server.Addr + "', tls: starttls, username: vobox, passwordFile: " + password + "}")
+	r := b.process("--log-level", "debug")
+	r.mustBe(t, 0)
+	test := b.process("alerts", "--test")
+	test.mustBe(t, 0)
+	if !strings.HasPrefix(test.stdout, "ok     email to admin@example.org, site@example.org via localhost:") {
+		t.Errorf("the test says %q", test.stdout)
+	}
+	mails := server.Mails(t)
+	if len(mails) != 2 {
+		t.Fatalf("%d mails, want 2; the log:\n%s", len(mails), r.stderr)
+	}
+	m := mails[0].Parse(t)
+	if s := m.Header.Get("Subject"); s != "["+thisHost()+"] warning: MP-T12 lcgadmin" || !strings.Contains(m.Header.Get("Received"), "esmtpsa") || len(mails[0].To) != 2 {
+		t.Errorf("subject %q, received %q, to %q", s, m.Header.Get("Received"), mails[0].To)
+	}
+	if strings.Contains(r.stdout+r.stderr+test.stdout+test.stderr, "s3cret") || strings.Contains(string(read(t, filepath.Join(b.state(), memoryFile))), "s3cret") {
+		t.Error("the password turns up")
+	}
+}
+
+// Watch mode tells as cron's passes do, and what it finds out itself: a configuration with faults, once, and that it is mended.
+func TestWatchTellsPeople(t *testing.T) {
+	b := newBox(t, gridtest.SiteOptions{StoredMax: 12 * time.Hour}).quick().withMachineProxy()
+	hook := newListener(t)
+	b.alerting("webhook: {url: '" + hook.URL + "'}")
+	w := b.watch(t)
+	next := func(want string) toldMessage {
+		t.Helper()
+		select {
+		case m := <-hook.came:
+			if m.brief() != want {
+				t.Fatalf("told %q, want %q", m.brief(), want)
+			}
+			return m
+		case <-time.After(late):
+			t.Fatalf("nobody is told %q; the log:\n%+v", want, w.log)
+		}
+		return toldMessage{}
+	}
+	next("MP-T12 lcgadmin warning open")
+	good := string(read(t, b.Config))
+	broken := strings.Replace(good, "attributes: ", "atributes: ", 1)
+	write(t, b.Config, broken)
+	m := next("CONFIG " + b.Config + " critical open")
+	if !strings.Contains(m.Alerts[0].Message, b.Config+":"+at(broken, "atributes")+": ") || m.Alerts[0].Where != "VO-Box" {
+		t.Errorf("told %+v", m.Alerts[0])
+	}
+	write(t, b.Config, good)
+	next("CONFIG " + b.Config + " critical ended")
+	w.awaitMessage("good again")
+	b.must(0) // cron's pass knows what was told
+	select {
+	case m := <-hook.came:
+		t.Errorf("a pass beside it told %q", m.brief())
+	default:
+	}
+}
