@@ -310,8 +310,10 @@ func (a *app) trial(path string, main []byte, changes map[string][]byte) (*confi
 	cfg, err := config.Load(filepath.Join(dir, filepath.Base(path)), env)
 	var faults config.Errors
 	if errors.As(err, &faults) {
+		in := strings.NewReplacer(dir+"/", filepath.Dir(path)+"/")
 		for k := range faults {
-			faults[k].File = strings.Replace(faults[k].File, dir, filepath.Dir(path), 1)
+			f := &faults[k]
+			f.File, f.Problem, f.Instead = in.Replace(f.File), in.Replace(f.Problem), in.Replace(f.Instead)
 		}
 		return nil, faults
 	}
