@@ -328,11 +328,11 @@ func (p *tab) requests() []string {
 	return out
 }
 
-// screenshot is the whole page as PNG.
-func (p *tab) screenshot() []byte {
+// screenshot is what is on the screen as PNG, or the whole page.
+func (p *tab) screenshot(whole bool) []byte {
 	p.t.Helper()
 	var shot struct{ Data string }
-	p.do("Page.captureScreenshot", map[string]any{"format": "png", "captureBeyondViewport": true}, &shot)
+	p.do("Page.captureScreenshot", map[string]any{"format": "png", "captureBeyondViewport": whole}, &shot)
 	data, err := base64.StdEncoding.DecodeString(shot.Data)
 	if err != nil {
 		p.t.Fatal(err)

@@ -43,6 +43,7 @@ type lane struct{ Rows []row }
 type painter struct {
 	scale
 	history  []Event
+	byTarget map[string][]Event
 	failures bool // one is in the picture
 	gaps     bool
 }
@@ -136,11 +137,19 @@ func (p *painter) kept(c status.Credential) time.Time {
 	return *c.Forecast.End
 }
 
-// renewals are the successful ones of a credential.
+// renewals are those of a credential that ended so.
 func (p *painter) renewals(c status.Credential, result string) []Event {
+	if p.byTarget == nil {
+		p.byTarget = map[string][]Event{}
+		for _, e := range p.history {
+			if e.Action == "renew" {
+				p.byTarget[e.Target] = append(p.byTarget[e.Target], e)
+			}
+		}
+	}
 	var out []Event
-	for _, e := range p.history {
-		if e.Action == "renew" && e.Target == c.Name && e.Result == result && (e.Kind == "machine-proxy") == (c.Kind == "machine") {
+	for _, e := range p.byTarget[c.Name] {
+		if e.Result == result && (e.Kind == "machine-proxy") == (c.Kind == "machine") {
 			out = append(out, e)
 		}
 	}

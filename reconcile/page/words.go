@@ -122,7 +122,7 @@ func lazily(pattern string) func() *regexp.Regexp {
 func isProse(word string) bool {
 	switch word {
 	case "ask", "get", "find", "run", "mend", "correct", "set", "install",
-	"compare", "nothing", "see", "take", "look", "wait", "stop", "remove", "store", "use", "give", "log", "make", "put", "write", "check", "let", "change", "either", "the", "if", "then", "free":
+		"compare", "nothing", "see", "take", "look", "wait", "stop", "remove", "store", "use", "give", "log", "make", "put", "write", "check", "let", "change", "either", "the", "if", "then", "free":
 		return true
 	}
 	return false
