@@ -34,7 +34,7 @@ func TestJudgeCorpus(t *testing.T) {
 		r := (&inspect.Inspector{Store: store, Now: c.At, UID: -1}).Describe(data)
 		cred, err := credfile.Parse(data)
 		if err != nil {
-			if r.Verified() && r.Leaf().Type != "eec" { // a certificate file is a file without a proxy
+			if r.Verified() && r.Leaf().Type != "eec" && filepath.Ext(c.File) != ".p12" { // neither is a proxy file
 				t.Errorf("%s: it verifies, and the engine cannot read it: %v", c.Name, err)
 			}
 			continue

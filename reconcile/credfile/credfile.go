@@ -28,8 +28,11 @@ const MaxSize = 1 << 20
 // does not belong to it is left out. An error says what the file lacks; it never holds any of the file's content.
 func Parse(data []byte) (*proxycert.Credential, error) {
 	f, err := ParseAll(data)
-	if err != nil {
+	switch {
+	case err != nil:
 		return nil, err
+	case f.PKCS12():
+		return nil, errors.New("a PKCS#12 file, which no grid program takes for a proxy")
 	}
 	return f.Credential()
 }

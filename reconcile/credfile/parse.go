@@ -9,6 +9,9 @@ import (
 	"fmt"
 	"slices"
 
+	"golang.org/x/crypto/cryptobyte"
+	cbasn1 "golang.org/x/crypto/cryptobyte/asn1"
+
 	"github.com/vobox-reconcile/vobox-reconcile/reconcile/dn"
 	"github.com/vobox-reconcile/vobox-reconcile/reconcile/proxycert"
 )
@@ -36,6 +39,7 @@ type File struct {
 // Open.
 func ParseAll(data []byte) (*File, error) {
 	f := new(File)
+	data = bytes.TrimPrefix(data, []byte("\ufeff")) // of Windows editors
 	if err := checkText(data); err != nil {
 		return f, err
 	}
@@ -79,6 +83,8 @@ func (f *File) addBinary(data []byte) error {
 	switch {
 	case data[0] != 0x30 && bytes.IndexByte(data, 0) < 0:
 		return errNothing
+	case bytes.HasPrefix(data, []byte{0xff, 0xfe}), bytes.HasPrefix(data, []byte{0xfe, 0xff}):
+		return errors.New("text in UTF-16, which no grid program reads; save it as plain text (ASCII or UTF-8)")
 	case data[0] != 0x30:
 		return errors.New("a binary file, neither PEM nor DER")
 	case isPKCS12(data):
@@ -120,8 +126,13 @@ func (f *File) add(b *pem.Block) error {
 }
 
 // addCertificate takes a certificate in. A CA certificate that Go refuses may be among the rest: only a chain that lacks it
-// is spoilt.
+// is spoilt. Octets behind it in its block are passed over, as OpenSSL does.
 func (f *File) addCertificate(der []byte) {
+	in := cryptobyte.String(der)
+	var element cryptobyte.String
+	if in.ReadASN1Element(&element, cbasn1.SEQUENCE) {
+		der = element
+	}
 	cert, err := x509.ParseCertificate(der)
 	if err != nil {
 		f.Faults = append(f.Faults, fmt.Errorf("certificate %d: %w", len(f.Certificates)+len(f.Faults)+1, err))

@@ -80,8 +80,8 @@ func TestPKCS12ParseAll(t *testing.T) {
 	if !file.PKCS12() || !file.Encrypted || file.Key != nil || len(file.Certificates) != 0 {
 		t.Errorf("ParseAll = %+v, want a closed container", file)
 	}
-	if _, err := credfile.Parse(data); !errors.Is(err, credfile.ErrEncrypted) {
-		t.Errorf("Parse: error %v, want ErrEncrypted", err)
+	if _, err := credfile.Parse(data); err == nil || !strings.Contains(err.Error(), "PKCS#12") {
+		t.Errorf("Parse: error %v, want one that names the kind of file", err)
 	}
 	if err := file.Open(ask(passphrase)); err != nil {
 		t.Fatal(err)

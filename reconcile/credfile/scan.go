@@ -47,12 +47,36 @@ func (s *scanner) next() (*pem.Block, error) {
 		return nil, fmt.Errorf("line %d: BEGIN %s without END: the file was cut off or damaged", s.line(start), name)
 	}
 	stop := body + end + len(endMark) + len(name) + len(markTail)
+	if at := emptyLine(s.data[body : body+end]); at >= 0 {
+		return nil, fmt.Errorf("line %d: an empty line in the content of BEGIN %s, beyond which no grid program reads", s.line(body+at), name)
+	}
 	b := decodeBlock(name, s.data[start:stop], s.data[body:body+end])
 	if b == nil {
 		return nil, fmt.Errorf("line %d: the content of BEGIN %s is damaged (not base64)", s.line(start), name)
 	}
 	s.pos = stop
 	return b, nil
+}
+
+// emptyLine finds an empty line in a block without headers, or returns -1. OpenSSL allows one, in front, where headers would
+// end; another one ends what it reads.
+func emptyLine(body []byte) int {
+	if bytes.IndexByte(body, ':') >= 0 {
+		return -1
+	}
+	first := bytes.IndexByte(body, '\n') + 1 // behind the BEGIN line
+	at := first
+	for at < len(body) {
+		length := bytes.IndexByte(body[at:], '\n')
+		if length < 0 {
+			break // right before the END line
+		}
+		if len(bytes.TrimSpace(body[at:at+length])) == 0 && at > first {
+			return at
+		}
+		at += length + 1
+	}
+	return -1
 }
 
 // decodeBlock decodes a whole block or, if it has no headers, only its body: encoding/pem looks for headers and boundaries

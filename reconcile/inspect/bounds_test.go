@@ -27,7 +27,9 @@ func TestDescribeBounds(t *testing.T) {
 	if r := in().Describe(proxy); !r.Verified() {
 		t.Fatalf("the proxy to begin with does not verify: %s", r.Fault)
 	}
-	block := func(der []byte) string { return string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})) }
+	block := func(der []byte) string {
+		return string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}))
+	}
 	many := func(name string, one func(i int) []byte) bound.Input {
 		return bound.Input{Name: name, Make: func(n int) []byte {
 			var b strings.Builder

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/vobox-reconcile/vobox-reconcile/reconcile/credfile"
 	"github.com/vobox-reconcile/vobox-reconcile/reconcile/inspect"
 	"github.com/vobox-reconcile/vobox-reconcile/reconcile/internal/corpus/cases"
 	"github.com/vobox-reconcile/vobox-reconcile/reconcile/trust"
@@ -37,6 +38,12 @@ func TestCorpus(t *testing.T) {
 		}
 		in := inspectorOf(c)
 		r := in.Describe(data)
+		if c.Passphrase != nil { // which inspect does not ask for
+			if r.Verified() || !strings.Contains(r.Fault, "under a passphrase") {
+				t.Errorf("%s: verified %v: %s", c.Name, r.Verified(), r.Fault)
+			}
+			continue
+		}
 		keyless := r.Key == inspect.NoKey && c.Want.Type != "eec" && c.Want.Type != "ca"
 		if want := c.Want.Verdict == cases.Accept && !keyless; r.Verified() != want {
 			t.Errorf("%s (%s): verified %v, want %v: %s", c.Name, c.Shows, r.Verified(), want, r.Fault)
@@ -58,6 +65,46 @@ func TestCorpus(t *testing.T) {
 			t.Errorf("%s: the second time it is %s %q until %v, the first %s %q until %v", c.Name, again.State, again.Fault, again.EffectiveEnd, r.State,
 				r.Fault, r.EffectiveEnd)
 		}
+	}
+}
+
+// TestCorpusOnDisk puts files where they lie as they must not, and wants that found, and the same verdict nevertheless.
+func TestCorpusOnDisk(t *testing.T) {
+	x, err := cases.ReadIndex(corpus)
+	if err != nil {
+		t.Fatal(err)
+	}
+	scratch, placed := t.TempDir(), 0
+	for _, c := range x.Cases {
+		if c.Disk == nil {
+			continue
+		}
+		placed++
+		path, uid, err := cases.Place(corpus, scratch, c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		in := inspectorOf(c)
+		in.UID = uid
+		r := in.File(path)
+		var found []string
+		for _, f := range r.Findings {
+			if f.ID != credfile.FindingDir { // the directory is the test's, whatever the case is about
+				found = append(found, f.ID)
+			}
+			if f.Problem == "" || f.Remedy == "" {
+				t.Errorf("%s: a finding without a word: %+v", c.Name, f)
+			}
+		}
+		if !slices.Equal(found, c.Want.Findings) {
+			t.Errorf("%s (%s): found %q, want %q", c.Name, c.Shows, found, c.Want.Findings)
+		}
+		if want := c.Want.Verdict == cases.Accept; r.Verified() != want {
+			t.Errorf("%s: verified %v, want %v: %s", c.Name, r.Verified(), want, r.Fault)
+		}
+	}
+	if placed < 20 {
+		t.Errorf("only %d files were put on disk", placed)
 	}
 }
 

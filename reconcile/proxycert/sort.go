@@ -14,9 +14,10 @@ import (
 // Limits of SortChain. A proxy file with a whole CA bundle appended stays well below the first.
 const (
 	maxCertificates = 2000
-	maxDepth        = 20
-	maxIssuers      = 8  // certificates of one subject whose signature is tried
-	maxChecks       = 64 // signatures in all; the certificates may be anybody's
+	maxDepth        = 100 // as package trust verifies
+	maxLeaves       = 20  // chains that are followed
+	maxIssuers      = 8   // certificates of one subject whose signature is tried
+	maxChecks       = 64  // signatures in all; the certificates may be anybody's
 )
 
 // ErrKeyMismatch is returned by SortChain when the key belongs to none of the certificates.
@@ -42,7 +43,7 @@ func SortChain(certs []*x509.Certificate, pub crypto.PublicKey) ([]*x509.Certifi
 	}
 	// Several are left when a renewed certificate has kept its key, or when strangers are in the file.
 	var best []*x509.Certificate
-	for _, leaf := range leaves[:min(len(leaves), maxDepth)] {
+	for _, leaf := range leaves[:min(len(leaves), maxLeaves)] {
 		if chain := s.chain(leaf); len(chain) > len(best) {
 			best = chain
 		}
@@ -135,9 +136,12 @@ func (s *sorter) issuer(cert *x509.Certificate, used []*x509.Certificate) *x509.
 		if !isCA(c) && !contains(used, c) {
 			named = append(named, c)
 		}
+		if len(named) == maxIssuers {
+			break
+		}
 	}
 	if len(named) > 1 {
-		for _, c := range named[:min(len(named), maxIssuers)] {
+		for _, c := range named {
 			if s.checks++; s.checks > maxChecks {
 				break
 			}

@@ -183,7 +183,7 @@ func TestProxyRules(t *testing.T) {
 			other := newEEC(t, janeName, g.sub)
 			return []*entity{newProxy(t, jane, full), other}
 		}, trust.IDSignature, "is not by the key of " + janeName},
-		{"chain of 21", deep(slices.Repeat([]proxyKind{full}, 20)...), trust.IDPathLength, "longer than 20"},
+		{"chain of 101", deep(slices.Repeat([]proxyKind{full}, 100)...), trust.IDPathLength, "longer than 100"},
 		{"name in another case and string type", under("/DC=org/DC=gridtest/OU=people/CN=Jane Doe", full), "", ""},
 	}
 	for _, tt := range tests {

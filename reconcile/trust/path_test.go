@@ -305,7 +305,7 @@ func TestManyOfOneName(t *testing.T) {
 		all = append(all, e)
 	}
 	_, err := g.store.VerifyPeer(certs(append([]*entity{newProxy(t, e, proxyKind{})}, all...)...), now)
-	wantError(t, err, trust.IDPathLength, "more than 64 signatures")
+	wantError(t, err, trust.IDPathLength, "more than 160 signatures")
 }
 
 // TestConstraintsOnMalformedName has a certificate whose name crypto/x509 lets through although there are octets after a

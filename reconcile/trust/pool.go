@@ -19,6 +19,7 @@ type node struct {
 	issuerKey       string // canonical
 	info            proxycert.Info
 	infoErr         error // from classifying; only proxies can have one
+	oddTimes        bool  // its validity is not encoded as it must be
 	anchor          bool  // from the trust-anchor directory
 	hashes          [2]string
 	spelling        *spelling
@@ -31,6 +32,7 @@ func newNode(cert *x509.Certificate) *node {
 		n.issuerKey = n.issuer.Canonical()
 	}
 	n.info, n.infoErr = proxycert.Classify(cert)
+	n.oddTimes = hasOddTimes(cert)
 	return n
 }
 

@@ -6,6 +6,9 @@ import (
 	"math"
 	"time"
 
+	"golang.org/x/crypto/cryptobyte"
+	cbasn1 "golang.org/x/crypto/cryptobyte/asn1"
+
 	"github.com/vobox-reconcile/vobox-reconcile/reconcile/proxycert"
 )
 
@@ -113,6 +116,9 @@ func checkProxy(n, issuer *node) error {
 	if n.infoErr != nil {
 		return refuse(IDMalformed, n.subject, "the proxy %s is malformed: %v", n.subject, n.infoErr)
 	}
+	if issuer.subject.IsEmpty() {
+		return refuse(IDProxy, n.subject, "the proxy %s is signed by a certificate without a name", n.subject)
+	}
 	if lacksUsage(issuer.cert, x509.KeyUsageDigitalSignature) {
 		return refuse(IDProxy, issuer.subject, "the certificate %s may not sign a proxy: its key usage lacks digitalSignature", issuer.subject)
 	}
@@ -189,6 +195,9 @@ func isAny(id asn1.ObjectIdentifier, of ...asn1.ObjectIdentifier) bool {
 
 // checkTime refuses a certificate outside its validity; notBefore is given five minutes.
 func checkTime(n *node, now time.Time) error {
+	if n.oddTimes {
+		return refuse(IDMalformed, n.subject, "the %s %s has times that are not in seconds and UTC, as RFC 5280 section 4.1.2.5 wants them", n.kind(), n.subject)
+	}
 	if now.After(n.cert.NotAfter) {
 		return refuse(IDExpired, n.subject, "the %s %s expired on %s", n.kind(), n.subject, utc(n.cert.NotAfter))
 	}
@@ -196,4 +205,30 @@ func checkTime(n *node, now time.Time) error {
 		return refuse(IDNotYet, n.subject, "the %s %s is not valid before %s, and it is %s", n.kind(), n.subject, utc(n.cert.NotBefore), utc(now))
 	}
 	return nil
+}
+
+// hasOddTimes reports whether the validity is written in another way than YYMMDDHHMMSSZ and YYYYMMDDHHMMSSZ. crypto/x509 takes
+// zones, and minutes without seconds; OpenSSL refuses to compare such times.
+func hasOddTimes(cert *x509.Certificate) bool {
+	in := cryptobyte.String(cert.RawTBSCertificate)
+	var tbs, validity cryptobyte.String
+	if !in.ReadASN1(&tbs, cbasn1.SEQUENCE) || !tbs.SkipOptionalASN1(cbasn1.Tag(0).Constructed().ContextSpecific()) || !tbs.SkipASN1(cbasn1.INTEGER) ||
+		!tbs.SkipASN1(cbasn1.SEQUENCE) || !tbs.SkipASN1(cbasn1.SEQUENCE) || !tbs.ReadASN1(&validity, cbasn1.SEQUENCE) {
+		return true
+	}
+	for !validity.Empty() {
+		var text cryptobyte.String
+		var tag cbasn1.Tag
+		if !validity.ReadAnyASN1(&text, &tag) {
+			return true
+		}
+		want := len("060102150405Z")
+		if tag == cbasn1.GeneralizedTime {
+			want += 2
+		}
+		if len(text) != want || text[want-1] != 'Z' {
+			return true
+		}
+	}
+	return false
 }

@@ -44,8 +44,8 @@ const Skew = 5 * time.Minute
 
 const (
 	maxPresented = 512 // certificates given to VerifyChain; the IGTF has 261 CAs, which some append to their proxy
-	maxDepth     = 20  // certificates of a path, proxies, EEC and CAs together
-	maxTries     = 64  // signatures checked in search of the proxies of one chain, and of the path above
+	maxDepth     = 100 // certificates of the proxies and their EEC, and of the path above; OpenSSL's depth
+	maxTries     = 160 // signatures checked in search of the proxies of one chain, and of the path above
 	minRSABits   = 2048
 	maxRSABits   = proxycert.MaxRSABits // of a signer
 )

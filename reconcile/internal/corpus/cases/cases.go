@@ -39,6 +39,15 @@ type Want struct {
 	VOs        []string    `json:"vos,omitempty"`      // of the ACs that verified
 	FQANs      []string    `json:"fqans,omitempty"`    // likewise, in short form
 	Attributes [][3]string `json:"attributes,omitempty"`
+	Findings   []string    `json:"findings,omitempty"` // ids, where the case has a Disk
+}
+
+// A Disk is how a file lies on disk, which no repository keeps.
+type Disk struct {
+	Mode       string `json:"mode"`                 // octal
+	HardLink   bool   `json:"hardLink,omitempty"`   // it has another name
+	SoftLink   bool   `json:"softLink,omitempty"`   // it is named by a symbolic link
+	OtherOwner bool   `json:"otherOwner,omitempty"` // it ought to belong to another account than the caller's
 }
 
 // OpenSSL is what `openssl verify -allow_proxy_certs` says of the leaf.
@@ -60,6 +69,8 @@ type Case struct {
 	At           time.Time `json:"at"`
 	CRL          string    `json:"crl,omitempty"`
 	AllowWeak    bool      `json:"allowWeak,omitempty"`
+	Passphrase   *string   `json:"passphrase,omitempty"` // that opens the file, of PKCS#12; inspect asks for none
+	Disk         *Disk     `json:"disk,omitempty"`
 	Want         Want      `json:"want"`
 	OpenSSL      OpenSSL   `json:"openssl"`
 }
@@ -80,6 +91,8 @@ type entry struct {
 	crl         string
 	allowWeak   bool
 	host        string
+	passphrase  *string
+	disk        *Disk
 }
 
 // An option changes an entry.
@@ -93,6 +106,13 @@ func crls(mode string) option { return func(e *entry) { e.crl = mode } }
 func checkCRLs(e *entry) { e.openssl.Args = append(e.openssl.Args, "-crl_check_all") }
 
 func on(host string) option { return func(e *entry) { e.host = host } }
+
+func opensWith(passphrase string) option { return func(e *entry) { e.passphrase = &passphrase } }
+
+// lies has the file on disk in a certain way, about which there are findings.
+func lies(d Disk, findings ...string) option {
+	return func(e *entry) { e.disk, e.want.Findings = &d, findings }
+}
 
 func one(name, shows string, make func(*world) made, want Want, openssl OpenSSL, options ...option) entry {
 	e := entry{name: name, shows: shows, make: make, want: want, openssl: openssl, host: thisHost}
@@ -180,9 +200,12 @@ func (c *Corpus) add(e entry, m made, at time.Time) {
 		}
 	}
 	file := "cases/" + e.name + ".pem"
+	if m.container {
+		file = "cases/" + e.name + ".p12"
+	}
 	c.Files[file] = m.file
 	c.Index.Cases = append(c.Index.Cases, Case{
-		Name: e.name, Shows: e.shows, File: file, Leaf: m.leaf, At: at, CRL: e.crl, AllowWeak: e.allowWeak, Host: e.host,
+		Name: e.name, Shows: e.shows, File: file, Leaf: m.leaf, At: at, CRL: e.crl, AllowWeak: e.allowWeak, Host: e.host, Passphrase: e.passphrase, Disk: e.disk,
 		Certificates: c.addDir("trust/", e.name, m.trust), VOMSDir: c.addDir("vomsdir/", e.name, m.vomsDir),
 		Want: e.want, OpenSSL: o,
 	})

@@ -16,6 +16,7 @@ var (
 	idIssuerAltName    = []int{2, 5, 29, 18}
 	idBasicConstraints = []int{2, 5, 29, 19}
 	idNameConstraints  = []int{2, 5, 29, 30}
+	idCRLPoints        = []int{2, 5, 29, 31}
 	idPolicies         = []int{2, 5, 29, 32}
 	idAuthorityKeyID   = []int{2, 5, 29, 35}
 	idPolicyConstraint = []int{2, 5, 29, 36}

@@ -111,6 +111,22 @@ func onlyCRL(make func(w *world, ca, jane *cert) *list) func(*world) made {
 	return withCRL(func(w *world, d *dir, ca, jane *cert) { d.put(hash(ca)+".r0", make(w, ca, jane).pem()) })
 }
 
+// pointed has a CRL for one distribution point and a user certificate that names another; "" leaves it out.
+func pointed(crl, user string) func(*world) made {
+	return in(func(w *world) (*dir, []*cert) {
+		ca := w.ca(nil, soloName)
+		l := w.revoking(ca)
+		if crl != "" {
+			l = l.with(ext{[]int{2, 5, 29, 28}, true, sequence(element(0xa0, element(0xa0, uri(crl))))})
+		}
+		names := full
+		if user != "" {
+			names = with(ext{idCRLPoints, false, sequence(sequence(element(0xa0, element(0xa0, uri(user)))))})
+		}
+		return knows().anchor(ca, inside).put(hash(ca)+".r0", l.pem()), w.below(w.eec(ca, janeName, names), full)
+	})
+}
+
 func crlCases() []entry {
 	good := func(w *world, ca, _ *cert) *list { return w.revoking(ca, w.joe) }
 	revoked := func(w *world, ca, jane *cert) *list { return w.revoking(ca, jane) }
@@ -160,10 +176,35 @@ func crlCases() []entry {
 		one("crl-other-issuer-present", "the same where they are not", withCRL(func(w *world, d *dir, ca, jane *cert) {
 			d.put(hash(ca)+".r0", w.revoking(w.root, jane).pem())
 		}), yes("rfc"), differs(wantsCRLs), checkCRLs),
-		one("crl-no-usage", "a CRL of a CA whose key usage lacks cRLSign, which GSI does not ask for", in(func(w *world) (*dir, []*cert) {
+		one("crl-no-usage", "a CRL of a CA whose key usage lacks cRLSign, which only GSI does not ask for", in(func(w *world) (*dir, []*cert) {
 			ca := w.ca(nil, soloName, usage(x509.KeyUsageCertSign))
 			return knows().anchor(ca, inside).put(hash(ca)+".r0", w.revoking(ca).pem()), w.below(w.eec(ca, janeName), full)
-		}), yes("rfc"), differs("it wants cRLSign"), checkCRLs),
+		}), invalid("lacks cRLSign"), agrees, checkCRLs),
+		one("crl-no-usage-revoked", "revoked by such a CRL", in(func(w *world) (*dir, []*cert) {
+			ca := w.ca(nil, soloName, usage(x509.KeyUsageCertSign))
+			jane := w.eec(ca, janeName)
+			return knows().anchor(ca, inside).put(hash(ca)+".r0", w.revoking(ca, jane).pem()), w.below(jane, full)
+		}), gone, agrees, checkCRLs),
+		one("crl-usage-absent", "a CRL of a CA without key usage", in(func(w *world) (*dir, []*cert) {
+			ca := w.ca(nil, soloName, noKeyUsage)
+			return knows().anchor(ca, inside).put(hash(ca)+".r0", w.revoking(ca).pem()), w.below(w.eec(ca, janeName), full)
+		}), yes("rfc"), agrees, checkCRLs),
+		one("crl-rollover", "a CRL by the CA's old key, which certified the new one that the user's certificate is by", in(func(w *world) (*dir, []*cert) {
+			older := w.ca(nil, soloName)
+			newer := w.ca(older, soloName)
+			return knows().anchor(older, inside).put(hash(older)+".r0", w.revoking(older, w.joe).pem()), append(w.below(w.eec(newer, janeName), full), newer)
+		}), yes("rfc"), agrees, crls("require"), checkCRLs),
+		one("crl-rollover-revoked", "revoked by such a CRL", in(func(w *world) (*dir, []*cert) {
+			older := w.ca(nil, soloName)
+			newer := w.ca(older, soloName)
+			jane := w.eec(newer, janeName)
+			return knows().anchor(older, inside).put(hash(older)+".r0", w.revoking(older, jane).pem()), append(w.below(jane, full), newer)
+		}), gone, agrees, checkCRLs),
+		one("crl-point", "a CRL for a distribution point that the user's certificate names", pointed("http://example.org/a", "http://example.org/a"), yes("rfc"), differs("with -crl_check_all it wants a CRL for the root as well"), crls("require"), checkCRLs),
+		one("crl-point-other", "a CRL for another distribution point, where CRLs are required", pointed("http://example.org/a", "http://example.org/b"), no("CRL-MISSING", "there is no CRL of"), agrees, crls("require"), checkCRLs),
+		one("crl-point-other-present", "the same where they are not", pointed("http://example.org/a", "http://example.org/b"), yes("rfc"), differs(wantsCRLs), checkCRLs),
+		one("crl-point-none", "a CRL for a distribution point, and a certificate that names none", pointed("http://example.org/a", ""), no("CRL-MISSING", "there is no CRL of"), agrees, crls("require"), checkCRLs),
+		one("crl-point-whole", "a CRL for all, and a certificate that names a distribution point", pointed("", "http://example.org/a"), yes("rfc"), agrees, crls("require"), checkCRLs),
 		one("crl-v1", "a CRL of version 1", onlyCRL(func(w *world, ca, _ *cert) *list { return w.revoking(ca, w.joe).v1() }), yes("rfc"), agrees, checkCRLs),
 		one("crl-v1-revoked", "revoked by a CRL of version 1", onlyCRL(func(w *world, ca, jane *cert) *list { return w.revoking(ca, jane).v1() }), gone, agrees, checkCRLs),
 		one("crl-der", "a CRL in DER", withCRL(func(w *world, d *dir, ca, _ *cert) { d.put(hash(ca)+".r0", w.revoking(ca).sign()) }), yes("rfc"), differs("it reads PEM only in a directory"), checkCRLs),
@@ -181,6 +222,13 @@ func crlCases() []entry {
 			return w.revoking(ca).with(ext{[]int{2, 5, 29, 27}, true, integer(5)})
 		}),
 			invalid("it is a delta CRL"), differs("it takes a delta CRL for a whole one"), checkCRLs),
+		one("crl-delta-revoked", "a whole CRL, and a delta CRL that revokes", withCRL(func(w *world, d *dir, ca, jane *cert) {
+			d.put(hash(ca)+".r0", w.revoking(ca).pem()).put(hash(ca)+".r1", w.revoking(ca, jane).with(ext{[]int{2, 5, 29, 27}, true, integer(5)}).pem())
+		}), gone, differs("it looks at the first good CRL only"), checkCRLs),
+		one("crl-delta-removed", "a delta CRL that takes back what is not on the whole one", withCRL(func(w *world, d *dir, ca, jane *cert) {
+			d.put(hash(ca)+".r0", w.revoking(ca).pem()).put(hash(ca)+".r1", w.revoking(ca, jane).with(ext{[]int{2, 5, 29, 27}, true, integer(5)}).
+				entryWith(ext{[]int{2, 5, 29, 21}, false, []byte{10, 1, 8}}).pem())
+		}), yes("rfc"), agrees, checkCRLs),
 		one("crl-indirect", "an indirect CRL", onlyCRL(func(w *world, ca, _ *cert) *list { return w.revoking(ca).with(point(0x84, 1, 0xff)) }), invalid("it is indirect"), agrees, checkCRLs),
 		one("crl-indirect-entry", "an entry of another issuer's", onlyCRL(func(w *world, ca, jane *cert) *list {
 			return w.revoking(ca, jane).entryWith(ext{[]int{2, 5, 29, 29}, true, sequence(element(0xa4, w.root.subject))})

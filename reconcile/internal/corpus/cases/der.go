@@ -70,6 +70,9 @@ func algorithmOf(k *key) *algorithm {
 }
 
 func (a *algorithm) sign(k *key, data []byte) []byte {
+	if r, ok := k.signer.(*rsa.PrivateKey); ok && r.N.BitLen() < 1024 {
+		return a.signShort(r, data)
+	}
 	opts := crypto.SignerOpts(a.hash)
 	if a.hash != 0 {
 		h := a.hash.New()
@@ -189,6 +192,8 @@ type spec struct {
 	algorithm       *algorithm // outside, and what is signed with; nil: as the signer's key wants it
 	inner           *algorithm // inside; nil: the same
 	general         bool       // times in GeneralizedTime
+	times           []byte     // both, encoded, in place of from and to
+	behind          []byte     // what follows the certificate in its block
 	spoil           bool       // the signature is changed in its last bit
 }
 
@@ -225,12 +230,16 @@ func (s spec) sign() *cert {
 	if s.general {
 		encode = generalized
 	}
-	tbs := sequence(version, element(cbasn1.INTEGER, s.serial), inner.id, s.issuer, sequence(encode(s.from), encode(s.to)), s.subject, s.key.spki, exts)
+	times := s.times
+	if times == nil {
+		times = append(encode(s.from), encode(s.to)...)
+	}
+	tbs := sequence(version, element(cbasn1.INTEGER, s.serial), inner.id, s.issuer, sequence(times), s.subject, s.key.spki, exts)
 	signature := outer.sign(s.signer, tbs)
 	if s.spoil {
 		signature[len(signature)-1] ^= 1
 	}
-	return &cert{s, sequence(tbs, outer.id, bits(signature))}
+	return &cert{s, append(sequence(tbs, outer.id, bits(signature)), s.behind...)}
 }
 
 func (c *cert) pem() []byte {

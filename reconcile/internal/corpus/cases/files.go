@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"strconv"
 )
 
 // WriteFiles writes the corpus's files below dir, without the index.
@@ -20,6 +22,37 @@ func (c *Corpus) WriteFiles(dir string) error {
 		}
 	}
 	return nil
+}
+
+// Place puts a case's file below scratch as its Disk says, and returns its path and whose it ought to be: the account that
+// calls, or another.
+func Place(dir, scratch string, c Case) (path string, uid int, err error) {
+	data, err := os.ReadFile(filepath.Join(dir, c.File))
+	if err != nil {
+		return "", 0, err
+	}
+	mode, err := strconv.ParseUint(c.Disk.Mode, 8, 12)
+	if err != nil {
+		return "", 0, err
+	}
+	path, uid = filepath.Join(scratch, c.Name), os.Geteuid()
+	if err := os.WriteFile(path, data, 0o600); err != nil {
+		return "", 0, err
+	}
+	if c.Disk.HardLink {
+		err = os.Link(path, path+".other")
+	}
+	if c.Disk.OtherOwner {
+		uid++
+	}
+	if err == nil { // not at once: the caller's umask would have a word in it
+		err = os.Chmod(path, fs.FileMode(mode))
+	}
+	if err == nil && c.Disk.SoftLink {
+		err = os.Symlink(c.Name, path+".link")
+		path += ".link"
+	}
+	return path, uid, err
 }
 
 // Readme is the text beside the index: how the corpus came to be, and where OpenSSL thinks otherwise.
@@ -48,7 +81,7 @@ index.json says for each case what it shows, which file is judged by which trust
 for all, so that nothing here ages), and what must come out: the identity, type and FQANs, or the stage, the fault's id and
 a part of the reason. The names in it are:
 
-- cases/NAME.pem: the proxy file;
+- cases/NAME.pem, or .p12: the proxy file; "passphrase" opens it, and "disk" is how it must lie on disk for the findings;
 - trust/NAME: a trust directory, both where the case has none of its own;
 - vomsdir/NAME: LSC files, alice where the case has none of its own.
 

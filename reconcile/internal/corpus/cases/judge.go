@@ -26,7 +26,7 @@ func Judge(dir string, c Case) (Want, error) {
 		Certificates: filepath.Join(dir, c.Certificates), VOMSDir: filepath.Join(dir, c.VOMSDir), Host: c.Host,
 		CRL: trust.CRLMode(c.CRL), AllowWeak: c.AllowWeak,
 	}
-	certs, held, err := read(data)
+	certs, held, err := read(data, c.Passphrase)
 	if err != nil {
 		return Want{Verdict: Refuse, Stage: StageFile, Reason: err.Error()}, nil
 	}
@@ -45,12 +45,19 @@ func Judge(dir string, c Case) (Want, error) {
 }
 
 // read returns a file's certificates. If there is a key its certificate is the first of them, and held is true.
-func read(data []byte) (certs []*x509.Certificate, held bool, err error) {
+func read(data []byte, passphrase *string) (certs []*x509.Certificate, held bool, err error) {
 	file, err := credfile.ParseAll(data)
+	if err == nil && file.PKCS12() {
+		var ask func() ([]byte, error)
+		if passphrase != nil {
+			ask = func() ([]byte, error) { return []byte(*passphrase), nil }
+		}
+		err = file.Open(ask)
+	}
 	switch {
 	case err != nil:
 		return nil, false, err
-	case file.Key != nil || file.Encrypted:
+	case file.Key != nil || file.Encrypted && !file.PKCS12():
 		cred, err := file.Credential()
 		if err != nil {
 			return nil, false, err

@@ -8,8 +8,10 @@ import (
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/x509"
+	"encoding/asn1"
 	"fmt"
 	"math/big"
+	"slices"
 	"sync"
 )
 
@@ -66,4 +68,18 @@ func rsaOf(bits int) *key {
 	n := must(rand.Int(rand.Reader, new(big.Int).Lsh(big.NewInt(1), uint(bits-1))))
 	n.SetBit(n.SetBit(n, bits-1, 1), 0, 1)
 	return &key{spki: must(x509.MarshalPKIXPublicKey(&rsa.PublicKey{N: n, E: 65537}))}
+}
+
+// hashIDs are those of RFC 8017 section 9.2.
+var hashIDs = map[crypto.Hash]asn1.ObjectIdentifier{
+	crypto.MD5: {1, 2, 840, 113549, 2, 5}, crypto.SHA1: {1, 3, 14, 3, 2, 26}, crypto.SHA256: {2, 16, 840, 1, 101, 3, 4, 2, 1},
+}
+
+// signShort is RSASSA-PKCS1-v1_5 (RFC 8017 section 8.2.1) with a key that crypto/rsa does not use.
+func (a *algorithm) signShort(k *rsa.PrivateKey, data []byte) []byte {
+	h := a.hash.New()
+	h.Write(data)
+	content := sequence(identifier(hashIDs[a.hash], []byte{5, 0}), octets(h.Sum(nil)))
+	padded := slices.Concat([]byte{0, 1}, slices.Repeat([]byte{0xff}, k.Size()-3-len(content)), []byte{0}, content)
+	return new(big.Int).Exp(new(big.Int).SetBytes(padded), k.D, k.N).FillBytes(make([]byte, k.Size()))
 }

@@ -4,11 +4,13 @@ import (
 	"bytes"
 	"crypto/rand"
 	"crypto/x509"
+	"encoding/base64"
 	"encoding/pem"
 	"slices"
 	"strings"
 
 	"github.com/youmark/pkcs8"
+	"software.sslmate.com/src/go-pkcs12"
 )
 
 // Why OpenSSL says something else, or nothing.
@@ -33,7 +35,9 @@ func text(change func(string) string) func(*world) made {
 	})
 }
 
-func fileCases() []entry { return slices.Concat(orderCases(), keyCases(), textCases()) }
+func fileCases() []entry {
+	return slices.Concat(orderCases(), keyCases(), textCases(), containerCases(), diskCases())
+}
 
 func orderCases() []entry {
 	return []entry{
@@ -156,6 +160,31 @@ func textCases() []entry {
 			first, rest, _ := strings.Cut(s, end)
 			return begin + "\n" + strings.ReplaceAll(strings.TrimPrefix(first, begin), "\n", "") + "\n" + end + rest
 		}), yes("rfc"), agrees),
+		one("text-bom", "a byte order mark in front, as Windows editors write it", text(func(s string) string { return "\ufeff" + s }), yes("rfc"), agrees),
+		one("text-bom-crlf", "a byte order mark and CRLF", text(func(s string) string { return "\ufeff" + strings.ReplaceAll(s, "\n", "\r\n") }), yes("rfc"), agrees),
+		one("text-utf16", "UTF-16, as Windows editors write it, too", text(wide), broken("UTF-16"), unread),
+		one("text-headers", "headers of RFC 1421 in a certificate", text(func(s string) string { return strings.Replace(s, begin+"\n", begin+"\nX-Comment: Jane's\n\n", 1) }), yes("rfc"), agrees),
+		one("text-odd-lines", "lines of seven letters", text(func(s string) string { return folded(s, 7) }), yes("rfc"), agrees),
+		one("text-one-letter", "lines of one letter", text(func(s string) string { return folded(s, 1) }), yes("rfc"), agrees),
+		one("text-lines-76", "lines of 76 letters, as in mail", text(func(s string) string { return folded(s, 76) }), yes("rfc"), agrees),
+		one("text-indented", "indented content", text(func(s string) string { return strings.ReplaceAll(s, "\nM", "\n    M") }), yes("rfc"), agrees),
+		one("text-tabs", "tabs at line ends", text(func(s string) string { return strings.ReplaceAll(s, "\n", "\t\n") }), yes("rfc"), agrees),
+		one("text-blank-first", "an empty line in front of the content", text(func(s string) string { return strings.Replace(s, begin+"\n", begin+"\n\n", 1) }), yes("rfc"), agrees),
+		one("text-blank-inside", "an empty line within the content, beyond which OpenSSL does not read", text(func(s string) string { return s[:200] + strings.Replace(s[200:], "\n", "\n\n", 1) }),
+			broken("an empty line in the content"), unread),
+		one("text-blank-last", "an empty line behind the content", text(func(s string) string { return strings.Replace(s, "\n"+end, "\n\n"+end, 1) }), broken("an empty line in the content"), unread),
+		one("text-marker-space", "a space behind the BEGIN line", text(func(s string) string { return strings.ReplaceAll(s, begin+"\n", begin+" \n") }), yes("rfc"), agrees),
+		one("text-trailing", "octets behind a certificate within its block", laidOut(func(w *world, _ *cert) made {
+			return w.chain(w.proxy(w.jane, func(s *spec) { s.behind = []byte{0, 1, 2, 3} }), w.jane)
+		}), yes("rfc"), agrees),
+		one("text-trailing-newline", "a line end behind a certificate within its block", laidOut(func(w *world, _ *cert) made {
+			return w.chain(w.proxy(w.jane, func(s *spec) { s.behind = []byte("\n") }), w.jane)
+		}), yes("rfc"), agrees),
+		one("text-four-hyphens", "markers of four hyphens are none", text(func(s string) string { return strings.ReplaceAll(s, "-----", "----") }), broken("no PEM block"), unread),
+		one("text-lower-case", "markers in lower case are none", text(func(s string) string { return strings.NewReplacer("BEGIN", "begin", "END", "end").Replace(s) }), broken("no PEM block"), unread),
+		one("text-quoted", "a file quoted in a mail", text(func(s string) string { return "> " + strings.ReplaceAll(s, "\n", "\n> ") }), broken("no PEM block"), unread),
+		one("text-no-padding", "base64 without its padding", text(func(s string) string { return strings.ReplaceAll(strings.ReplaceAll(s, "=\n", "\n"), "=\n", "\n") }), broken("is damaged (not base64)"), unread),
+		one("text-comment-inside", "a comment within the content", text(func(s string) string { return strings.Replace(s, "\nMII", "\n# Jane's\nMII", 1) }), broken("is damaged (not base64)"), unread),
 		one("text-cut-off", "a file that was cut off", text(func(s string) string { return s[:len(s)-100] }), broken("the file was cut off or damaged"), unread),
 		one("text-cut-off-first", "a file whose beginning is missing", text(func(s string) string { return s[100:] }), broken("an END line without BEGIN"), unread),
 		one("text-damaged", "a certificate that is not base64", text(func(s string) string { return strings.Replace(s, "\nMII", "\nM!I", 1) }), broken("is damaged (not base64)"), unread),
@@ -167,5 +196,115 @@ func textCases() []entry {
 		one("text-der", "a user certificate in DER", func(w *world) made { return w.file(w.jane.der) }, yes("eec"), unread),
 		one("text-der-proxy", "a proxy in DER, which has no room for key and chain", laidOut(func(w *world, p *cert) made { return w.file(p.der) }), broken("no private key"), unread),
 		one("text-der-cut-off", "DER that was cut off", func(w *world) made { return w.file(w.jane.der[:300]) }, broken("cut off"), unread),
+	}
+}
+
+// folded is a file with the content of its blocks in lines of another length.
+func folded(s string, length int) string {
+	var out strings.Builder
+	for data := []byte(s); ; {
+		block, rest := pem.Decode(data)
+		if block == nil {
+			return out.String()
+		}
+		out.WriteString("-----BEGIN " + block.Type + "-----\n")
+		for text := base64.StdEncoding.EncodeToString(block.Bytes); text != ""; text = text[min(length, len(text)):] {
+			out.WriteString(text[:min(length, len(text))] + "\n")
+		}
+		out.WriteString("-----END " + block.Type + "-----\n")
+		data = rest
+	}
+}
+
+// wide is UTF-16 with a byte order mark.
+func wide(s string) string {
+	out := []byte{0xff, 0xfe}
+	for _, c := range []byte(s) {
+		out = append(out, c, 0)
+	}
+	return string(out)
+}
+
+// contained is Jane's certificate in a PKCS#12 file.
+func contained(enc *pkcs12.Encoder, pass string, change ...func([]byte) []byte) func(*world) made {
+	return func(w *world) made {
+		der := must(enc.WithIterations(8).Encode(w.jane.key.signer, w.jane.parsed(), []*x509.Certificate{w.sub.parsed()}, pass))
+		for _, c := range change {
+			der = c(der)
+		}
+		return w.container(der)
+	}
+}
+
+// container is a PKCS#12 file.
+func (w *world) container(der []byte) made {
+	m := w.file(der)
+	m.container = true
+	return m
+}
+
+func (c *cert) parsed() *x509.Certificate { return must(x509.ParseCertificate(c.der)) }
+
+func containerCases() []entry {
+	unread := cannot(noFile)
+	last := func(der []byte) []byte { der[len(der)-40] ^= 1; return der }
+	return []entry{
+		one("p12-empty", "a PKCS#12 file under the empty passphrase", contained(pkcs12.Modern2023, ""), yes("eec"), unread),
+		one("p12-none", "a PKCS#12 file without encryption", contained(pkcs12.Passwordless, ""), yes("eec"), unread),
+		one("p12-legacy", "a PKCS#12 file with RC2 and 3DES, as browsers wrote", contained(pkcs12.LegacyRC2, ""), yes("eec"), unread),
+		one("p12-passphrase", "a PKCS#12 file under a passphrase", contained(pkcs12.Modern2023, "secret"), yes("eec"), unread, opensWith("secret")),
+		one("p12-passphrase-legacy", "the same with RC2 and 3DES", contained(pkcs12.LegacyRC2, "geheim ключ"), yes("eec"), unread, opensWith("geheim ключ")),
+		one("p12-passphrase-pbmac1", "the same with the MAC of RFC 9579", contained(pkcs12.Modern2026, "secret"), yes("eec"), unread, opensWith("secret")),
+		one("p12-passphrase-wrong", "another passphrase", contained(pkcs12.Modern2023, "secret"), broken("wrong passphrase"), unread, opensWith("secrets")),
+		one("p12-passphrase-none", "no passphrase where there is one", contained(pkcs12.Modern2023, "secret"), broken("encrypted"), unread),
+		one("p12-mac", "a wrong MAC is a wrong passphrase", contained(pkcs12.Modern2023, "secret", last), broken("passphrase"), unread, opensWith("secret")),
+		one("p12-cut-off", "a PKCS#12 file that was cut off", contained(pkcs12.Passwordless, "", func(der []byte) []byte { return der[:len(der)-7] }), broken("cut off"), unread),
+		one("p12-proxy", "a proxy and its chain in a PKCS#12 file", func(w *world) made {
+			p := w.proxy(w.jane)
+			return w.container(must(pkcs12.Passwordless.Encode(p.key.signer, p.parsed(), []*x509.Certificate{w.jane.parsed()}, "")))
+		}, yes("rfc"), unread),
+		one("p12-trust", "a PKCS#12 file of certificates alone", func(w *world) made {
+			return w.container(must(pkcs12.Passwordless.EncodeTrustStore([]*x509.Certificate{w.jane.parsed()}, "")))
+		}, yes("eec"), unread),
+		one("p12-expired", "an expired certificate in a PKCS#12 file", func(w *world) made {
+			jane := w.eec(w.sub, janeName, valid(0, -301*day))
+			return w.container(must(pkcs12.Passwordless.Encode(jane.key.signer, jane.parsed(), nil, "")))
+		}, no("CHAIN-EXPIRED", "the user certificate"), unread),
+		one("p12-label", "a PKCS#12 file in PEM, which is no form of it", func(w *world) made {
+			der := must(pkcs12.Passwordless.Encode(w.jane.key.signer, w.jane.parsed(), nil, ""))
+			return w.file(pem.EncodeToMemory(&pem.Block{Type: "PKCS12", Bytes: der}))
+		}, broken("neither a certificate nor a private key"), unread),
+	}
+}
+
+// diskCases are files that lie on disk in a certain way. None of it changes the verdict on what is in them.
+func diskCases() []entry {
+	proxy := under(full)
+	user := func(w *world) made { return w.file(blocks(w.jane)) }
+	whole := func(w *world) made { return w.chain(w.jane) }
+	mode := func(octal string, findings ...string) option { return lies(Disk{Mode: octal}, findings...) }
+	perm, link, owner := "FILE-PERM", "FILE-HARDLINK", "FILE-OWNER"
+	return []entry{
+		one("disk-0600", "a proxy of mode 0600", proxy, yes("rfc"), agrees, mode("0600")),
+		one("disk-0400", "a proxy of mode 0400, as the machine proxy has it", proxy, yes("rfc"), agrees, mode("0400")),
+		one("disk-0644", "a proxy that everybody can read", proxy, yes("rfc"), agrees, mode("0644", perm)),
+		one("disk-0640", "a proxy that its group can read", proxy, yes("rfc"), agrees, mode("0640", perm)),
+		one("disk-0604", "a proxy that others than its group can read", proxy, yes("rfc"), agrees, mode("0604", perm)),
+		one("disk-0660", "a proxy that its group can write", proxy, yes("rfc"), agrees, mode("0660", perm)),
+		one("disk-0622", "a proxy that others can write and not read", proxy, yes("rfc"), agrees, mode("0622", perm)),
+		one("disk-0700", "a proxy marked as a program", proxy, yes("rfc"), agrees, mode("0700", perm)),
+		one("disk-0777", "a proxy that everybody can do everything with", proxy, yes("rfc"), agrees, mode("0777", perm)),
+		one("disk-hard-link", "a proxy with two names", proxy, yes("rfc"), agrees, lies(Disk{Mode: "0600", HardLink: true}, link)),
+		one("disk-hard-link-mode", "a proxy with two names that everybody can read", proxy, yes("rfc"), agrees, lies(Disk{Mode: "0644", HardLink: true}, perm, link)),
+		one("disk-soft-link", "a proxy named by a symbolic link", proxy, yes("rfc"), agrees, lies(Disk{Mode: "0600", SoftLink: true})),
+		one("disk-owner", "a proxy of another account's", proxy, yes("rfc"), agrees, lies(Disk{Mode: "0600", OtherOwner: true}, owner)),
+		one("disk-owner-mode", "a proxy of another account's that everybody can read", proxy, yes("rfc"), agrees, lies(Disk{Mode: "0644", OtherOwner: true}, owner, perm)),
+		one("disk-certificate", "a certificate that everybody can read", user, yes("eec"), agrees, mode("0644")),
+		one("disk-certificate-0444", "a certificate that nobody can write", user, yes("eec"), agrees, mode("0444")),
+		one("disk-certificate-0664", "a certificate that its group can write", user, yes("eec"), agrees, mode("0664", perm)),
+		one("disk-certificate-link", "a certificate with two names", user, yes("eec"), agrees, lies(Disk{Mode: "0644", HardLink: true})),
+		one("disk-key-0644", "a certificate with its key that everybody can read", whole, yes("eec"), agrees, mode("0644", perm)),
+		one("disk-key-0400", "a certificate with its key that only its owner can read", whole, yes("eec"), agrees, mode("0400")),
+		one("disk-expired-0644", "an expired proxy that everybody can read", under(valid(-day, -13*day/24)), no("CHAIN-EXPIRED", janeName), agrees, mode("0644", perm)),
 	}
 }

@@ -133,6 +133,11 @@ func crossCases() []entry {
 			newer := w.ca(older, otherRoot)
 			return knows().anchor(older, inside), append(w.below(w.eec(newer, janeName), full), newer)
 		}), yes("rfc"), agrees),
+		one("cross-old-with-new", "a root's old key certified by its new one, in the file", in(func(w *world) (*dir, []*cert) {
+			newer := w.ca(nil, otherRoot)
+			older := w.ca(newer, otherRoot)
+			return knows().anchor(newer, inside), append(w.below(w.eec(older, janeName), full), older)
+		}), yes("rfc"), agrees),
 		one("cross-expired-twin", "a renewed CA certificate beside the expired one of the same key", in(func(w *world) (*dir, []*cert) {
 			k := ec(elliptic.P256())
 			older, newer := w.ca(nil, otherRoot, holding(k), valid(0, -11*365*day)), w.ca(nil, otherRoot, holding(k))
@@ -231,9 +236,18 @@ func caCases() []entry {
 			return knows().anchor(eec, "*"), []*cert{w.eec(eec, joeName)}
 		}), no("CHAIN-NOTCA", "is not that of a CA"), agrees),
 		one("ca-serial-zero", "a user certificate with serial number 0", by(serial(0)), yes("rfc"), agrees),
-		one("ca-serial-negative", "a negative serial number, which RFC 5280 forbids", by(serial(0xff)), broken("negative serial number"), differs(noParse)),
+		one("ca-serial-negative", "a negative serial number, which RFC 5280 forbids CAs and wants everybody else to be prepared for", by(serial(0xff)), yes("rfc"), agrees),
 		one("ca-serial-huge", "a serial number of 30 octets", by(serial(slices.Repeat([]byte{0x41}, 30)...)), yes("rfc"), agrees),
 		one("ca-serial-padded", "a serial number with a superfluous zero", by(serial(0, 5)), broken("malformed serial number"), agrees),
+		one("ca-key-id-by-name", "a user certificate that names its CA's certificate by issuer and another serial number", by(with(ext{idAuthorityKeyID, false,
+			sequence(element(0xa1, element(0xa4, name(rootName))), element(0x82, []byte{77}))})), yes("rfc"), differs("it goes by key identifiers, we by signatures")),
+		one("ca-mail-only", "a user certificate for e-mail only, whose extendedKeyUsage no grid software looks at", by(with(ext{idExtKeyUsage, true, sequence(oid(1, 3, 6, 1, 5, 5, 7, 3, 4))})), yes("rfc"), agrees),
+		one("ca-usage-server", "extendedKeyUsage on a sub-CA, for servers only", underCA(with(ext{idExtKeyUsage, false, sequence(oid(1, 3, 6, 1, 5, 5, 7, 3, 1))})), yes("rfc"), agrees),
+		one("ca-netscape-server", "nsCertType of a server on a user certificate", by(with(ext{idNetscapeCertType, false, []byte{3, 2, 6, 0x40}})), yes("rfc"), agrees),
+		one("ca-empty-subject", "a user certificate with an empty subject", in(func(w *world) (*dir, []*cert) {
+			ca := w.ca(nil, "/DC=org/DC=corpus/CN=Odd Root")
+			return knows().anchor(ca, "*"), w.below(w.eec(ca, janeName, subject(sequence())), full)
+		}), no("CHAIN-PROXY", "by a certificate without a name"), agrees),
 		one("ca-key-id", "a user certificate that names another key of its CA", by(with(authorityKeyID(rsaTwo()))), yes("rfc"), differs("it goes by key identifiers, we by signatures")),
 		one("ca-server", "a host certificate for servers only, whatever its extendedKeyUsage", by(with(ext{idExtKeyUsage, true, sequence(oid(1, 3, 6, 1, 5, 5, 7, 3, 1))})), yes("rfc"), agrees),
 	}
@@ -252,6 +266,13 @@ func constraintCases() []entry {
 			return knows().anchor(w.root, inside).anchor(ca, inside), w.below(w.eec(ca, janeName, with(altName(element(0x81, []byte(address))))), full)
 		})
 	}
+	withURI := func(constraints change, uri string) func(*world) made {
+		return in(func(w *world) (*dir, []*cert) {
+			ca := w.ca(w.root, "/DC=org/DC=corpus/CN=Odd CA", constraints)
+			return knows().anchor(w.root, inside).anchor(ca, inside), w.below(w.eec(ca, janeName, with(altName(element(0x86, []byte(uri))))), full)
+		})
+	}
+	uriTree := func(tag cbasn1.Tag, base string) []byte { return element(tag, sequence(element(0x86, []byte(base)))) }
 	mail := func(domain string) []byte { return element(0xa0, sequence(element(0x81, []byte(domain)))) }
 	return []entry{
 		one("constraint-permitted", "name constraints that permit the user", underCA(constrained(true, tree(0xa0, "/DC=org/DC=corpus"))), yes("rfc"), agrees),
@@ -270,6 +291,12 @@ func constraintCases() []entry {
 		one("constraint-mail", "an e-mail address within", withMail(constrained(true, mail("example.org")), "jane@example.org"), yes("rfc"), agrees),
 		one("constraint-mail-outside", "an e-mail address outside", withMail(constrained(true, mail("example.org")), "jane@example.com"), within, agrees),
 		one("constraint-other-form", "constraints on names that the certificate has none of", withMail(constrained(true, element(0xa0, sequence(element(0x82, []byte("example.org"))))), "jane@example.com"), yes("rfc"), agrees),
+		one("constraint-uri", "a URI of a host within", withURI(constrained(true, uriTree(0xa0, "www.example.org")), "http://www.example.org/jane"), yes("rfc"), agrees),
+		one("constraint-uri-domain", "a URI of a host of the domain", withURI(constrained(true, uriTree(0xa0, ".example.org")), "http://www.example.org:8080/"), yes("rfc"), agrees),
+		one("constraint-uri-outside", "a URI of another host", withURI(constrained(true, uriTree(0xa0, ".example.org")), "http://www.example.com/"), within, agrees),
+		one("constraint-uri-itself", "the domain itself is not one of its hosts", withURI(constrained(true, uriTree(0xa0, ".example.org")), "http://example.org/"), within, agrees),
+		one("constraint-uri-excluded", "a URI of an excluded domain", withURI(constrained(true, uriTree(0xa1, ".example.org")), "http://www.example.org/"), within, agrees),
+		one("constraint-uri-none", "a URI without a host", withURI(constrained(true, uriTree(0xa0, ".example.org")), "urn:x:y"), within, agrees),
 		one("constraint-malformed", "name constraints that are none", underCA(constrained(true, []byte{5, 0})), no("CA-MISSING", "invalid NameConstraints"), agrees),
 	}
 }
@@ -284,6 +311,10 @@ func criticalCases() []entry {
 		one("critical-policies", "critical certificatePolicies of a user certificate", by(with(anyPolicy(true))), yes("rfc"), agrees),
 		one("critical-san", "a critical subjectAltName of a user certificate", by(with(ext{idSubjectAltName, true, altName(element(0x81, []byte("jane@example.org"))).value})), yes("rfc"), agrees),
 		one("critical-policy-constraints", "critical policyConstraints of a CA", underCA(with(ext{idPolicyConstraint, true, sequence(element(0x80, []byte{5}))})), no("CHAIN-CRITICAL", "2.5.29.36"), differs("it handles certificate policies")),
+		one("critical-policy-mappings", "critical policyMappings of a CA", underCA(with(ext{[]int{2, 5, 29, 33}, true, sequence(sequence(oid(1, 2, 3, 4), oid(1, 2, 3, 5)))})),
+			no("CHAIN-CRITICAL", "2.5.29.33"), differs("it handles certificate policies")),
+		one("critical-crl-points", "critical cRLDistributionPoints of a user certificate", by(with(ext{idCRLPoints, true, sequence(sequence(element(0xa0, element(0xa0, uri("http://example.org/crl")))))})),
+			no("CHAIN-CRITICAL", "2.5.29.31"), differs("it handles distribution points")),
 		one("critical-inhibit-any", "critical inhibitAnyPolicy of a CA", underCA(with(ext{idInhibitAny, true, integer(0)})), no("CHAIN-CRITICAL", "2.5.29.54"), differs("it handles certificate policies")),
 		one("critical-netscape", "a critical nsCertType of a user certificate", by(with(ext{idNetscapeCertType, true, []byte{3, 2, 7, 0x80}})), yes("rfc"), agrees),
 		one("critical-ski", "a critical subjectKeyIdentifier, which RFC 5280 forbids", by(func(s *spec) {
@@ -340,6 +371,25 @@ func strengthCases() []entry {
 		one("strength-proxy-1024-weak", "the same where weak keys are allowed", under(holding(rsaShort())), yes("rfc"), agrees, weak),
 		one("strength-proxy-512", "a proxy with an RSA key of 512 bits, as grid-proxy-init made them once", under(holding(rsa512())), bits("512"), differs(noStrength)),
 		one("strength-proxy-512-weak", "the same where weak keys are allowed", under(holding(rsa512())), yes("rfc"), agrees, weak),
+		one("strength-signed-512", "a proxy signed by a proxy with an RSA key of 512 bits", under(holding(rsa512()), full), bits("512"), differs(noStrength)),
+		one("strength-signed-512-weak", "the same where weak keys are allowed", under(holding(rsa512()), full), yes("rfc"), agrees, weak),
+		one("strength-signed-512-md5-weak", "the same with MD5, as GT2 did", under(holding(rsa512()), signedWith(rsaMD5)), yes("rfc"), agrees, weak),
+		one("strength-signed-512-spoilt", "the same with a wrong signature", under(holding(rsa512()), spoilt), no("CHAIN-SIGNATURE", "is not by the key of"), agrees, weak),
+		one("strength-signed-512-other", "a signature by another key of 512 bits", under(holding(rsa512()), signedBy(rsa512())), no("CHAIN-SIGNATURE", "is not by the key of"), agrees, weak),
+		one("strength-chain-512-weak", "512 bits for user and proxies where weak keys are allowed", func(w *world) made {
+			return w.chain(w.below(w.eec(w.sub, janeName, holding(rsa512())), holding(rsa512()), holding(rsa512()))...)
+		}, yes("rfc"), agrees, weak),
+		one("strength-chain-1024", "1024 bits for user and proxies", func(w *world) made {
+			return w.chain(w.below(w.eec(w.sub, janeName, holding(rsaShort())), holding(rsaShort()), holding(rsaShort()))...)
+		}, bits("1024"), differs(noStrength)),
+		one("strength-chain-1024-weak", "the same where weak keys are allowed", func(w *world) made {
+			return w.chain(w.below(w.eec(w.sub, janeName, holding(rsaShort())), holding(rsaShort()), holding(rsaShort()))...)
+		}, yes("rfc"), agrees, weak),
+		one("strength-chain-1024-sha1-weak", "1024 bits and SHA-1, as in 2008", func(w *world) made {
+			return w.chain(w.below(w.eec(w.sub, janeName, holding(rsaShort())), both(holding(rsaShort()), signedWith(rsaSHA1)), both(holding(rsaShort()), signedWith(rsaSHA1)))...)
+		}, yes("rfc"), agrees, weak),
+		one("strength-ca-512-weak", "a root with an RSA key of 512 bits where weak keys are allowed", underRoot(holding(rsa512()), selfSigned), yes("rfc"), agrees, weak),
+		one("strength-ca-512", "the same where they are not", underRoot(holding(rsa512()), selfSigned), bits("512"), differs(noStrength)),
 		one("strength-eec-1024", "a user certificate with an RSA key of 1024 bits", by(holding(rsaShort())), bits("1024"), differs(noStrength)),
 		one("strength-eec-1024-weak", "the same where weak keys are allowed", by(holding(rsaShort())), yes("rfc"), agrees, weak),
 		one("strength-ca-1024", "a sub-CA with an RSA key of 1024 bits", underCA(holding(rsaShort())), bits("1024"), differs(noStrength)),

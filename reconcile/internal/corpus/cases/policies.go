@@ -72,6 +72,7 @@ func signingPolicyCases() []entry {
 		one("signing-banned", "cond_banned_subjects, with which a right never holds", ruled(accessLine, posLine, condLine, `cond_banned_subjects globus '"/DC=x/*"'`), forbids, differs(noPolicies)),
 		one("signing-other-right", "another right than to sign", ruled(accessLine, "pos_rights globus CA:admire", condLine), forbids, differs(noPolicies)),
 		one("signing-other-authority", "a right of another authority", ruled(accessLine, "pos_rights other CA:sign", condLine), forbids, differs(noPolicies)),
+		one("signing-other-kind", "a principal of another authority than X509", ruled(strings.Replace(accessLine, "X509", "X609", 1), posLine, condLine), silent, differs(noPolicies)),
 		one("signing-open-quote", "a quote that is not closed", ruled(accessLine, posLine, `cond_subjects globus '"/DC=org/DC=corpus/*"`), unusable(""), differs(noPolicies)),
 		one("signing-open-pattern", "a pattern whose quote is not closed", ruled(accessLine, posLine, `cond_subjects globus '"/DC=org/DC=corpus/*'`), unusable(""), differs(noPolicies)),
 		one("signing-no-rights", "a CA without rights", ruled(accessLine), unusable(""), differs(noPolicies)),
@@ -124,7 +125,7 @@ func patternCases() []entry {
 		one("pattern-utf8", "octets of UTF-8 in the pattern", pattern(rawName(name("/DC=org"), cn(cbasn1.UTF8String, "Zoë")), `/DC=org/CN=Zo\\xC3\\xAB`), yes("rfc").of(`/DC=org/CN=Zo\xC3\xAB`), agrees),
 		one("pattern-quote", "an apostrophe escaped in the file", pattern(rawName(name("/DC=org"), cn(cbasn1.UTF8String, "Sean O'Hara")), `/DC=org/CN=Sean O\'Hara`), yes("rfc").of("/DC=org/CN=Sean O'Hara"), agrees),
 		one("pattern-many-stars", "many wildcards that nearly match cost no time", pattern(rawName(name("/DC=org"), cn(cbasn1.UTF8String, strings.Repeat("a", 2000))), "/DC=org/CN="+strings.Repeat("*a", 200)+"*b"), forbids, differs(noPolicies)),
-		one("pattern-empty-subject", "a user certificate with an empty subject", solo(sequence(), ".signing_policy", policy(soloName, inside)), forbids, agrees),
+		one("pattern-empty-subject", "a user certificate with an empty subject", solo(sequence(), ".signing_policy", policy(soloName, inside)), no("CHAIN-PROXY", "by a certificate without a name"), agrees),
 	}
 }
 
@@ -141,6 +142,10 @@ func namespaceCases() []entry {
 		one("namespace-alone", "namespaces without a signing policy", solo(name(janeName), ".namespaces", lines(head, permit)), yes("rfc"), agrees),
 		one("namespace-self", "SELF is the CA of the file", both(head, `TO Issuer SELF PERMIT Subject "/DC=org/.*"`), yes("rfc"), agrees),
 		one("namespace-continued", "a statement over two lines, in other case", both(head, `to issuer "`+soloName+`" \`, `  permit subject "/dc=ORG/.*"`), yes("rfc"), agrees),
+		one("namespace-continued-word", "a line end within a word", both(head, `TO Issuer "`+soloName+`" PER\`, `MIT Subject "/DC=org/.*"`), yes("rfc"), agrees),
+		one("namespace-continued-comment", "a backslash at the end of a comment continues nothing", both(head, `# a comment \`, permit), yes("rfc"), agrees),
+		one("namespace-single-quotes", "single quotes around double ones, as in one file of the IGTF", both(head, `TO Issuer "`+soloName+`" PERMIT Subject '"/DC=org/DC=corpus/.*"'`), yes("rfc"), agrees),
+		one("namespace-repetitions", "repetitions that make an expression huge", both(head, `TO Issuer SELF PERMIT Subject "/DC=org/`+strings.Repeat("((a{9}){9}){9}", 30)+`"`), unusable, differs(noPolicies)),
 		one("namespace-forbids", "namespaces forbid what the signing policy permits", both(head, `TO Issuer SELF PERMIT Subject "/DC=org/DC=elsewhere/.*"`), forbids, differs(noPolicies)),
 		one("namespace-policy-forbids", "the signing policy forbids what namespaces permit", solo(name(janeName), ".signing_policy", policy(soloName, "/DC=x/*"), ".namespaces", lines(head, permit)),
 			no("CHAIN-POLICY", "the signing policy"), differs(noPolicies)),

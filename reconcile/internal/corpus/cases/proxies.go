@@ -3,6 +3,7 @@ package cases
 import (
 	"crypto/x509"
 	"slices"
+	"strings"
 	"time"
 
 	cbasn1 "golang.org/x/crypto/cryptobyte/asn1"
@@ -46,10 +47,11 @@ func proxyForms() []entry {
 		one("form-rfc", "an RFC 3820 proxy", under(full), yes("rfc").until("proxy certificate"), agrees),
 		one("form-rfc-three", "three RFC 3820 proxies", under(full, full, full), yes("rfc"), agrees),
 		one("form-rfc-sixteen", "sixteen RFC 3820 proxies", under(slices.Repeat([]change{full}, 16)...), yes("rfc"), agrees),
-		one("form-rfc-nineteen", "nineteen RFC 3820 proxies, with the user certificate as many as are allowed", under(slices.Repeat([]change{full}, 19)...), yes("rfc"), agrees),
-		one("form-rfc-twenty", "twenty RFC 3820 proxies, one more than are allowed", under(slices.Repeat([]change{full}, 20)...), no("CHAIN-PATHLEN", "longer than 20 certificates"), differs("it allows a depth of 100")),
-		one("form-rfc-25", "25 proxies are more than anybody has", under(slices.Repeat([]change{full}, 25)...),
-			no("CHAIN-PATHLEN", "longer than 20 certificates"), differs("it allows a depth of 100")),
+		one("form-rfc-nineteen", "nineteen RFC 3820 proxies", under(slices.Repeat([]change{full}, 19)...), yes("rfc"), agrees),
+		one("form-rfc-25", "25 RFC 3820 proxies", under(slices.Repeat([]change{full}, 25)...), yes("rfc"), agrees),
+		one("form-rfc-90", "90 RFC 3820 proxies", under(slices.Repeat([]change{full}, 90)...), yes("rfc"), agrees),
+		one("form-rfc-101", "101 proxies are more than anybody has", under(slices.Repeat([]change{full}, 101)...),
+			no("CHAIN-PATHLEN", "longer than 100 certificates"), agrees),
 		one("form-rfc-rsa", "an RSA key in a proxy", under(holding(rsaTwo())), yes("rfc"), agrees),
 		one("form-draft", "a draft (GT3) proxy", under(draftProxy), yes("draft"), differs(onlyRFC)),
 		one("form-draft-two", "two draft proxies", under(draftProxy, draftProxy), yes("draft"), differs(onlyRFC)),
@@ -68,6 +70,9 @@ func proxyForms() []entry {
 		one("form-rfc-named-proxy", "a critical ProxyCertInfo counts more than the CN proxy", under(bodily("proxy")), yes("rfc"), agrees),
 		one("form-both", "ProxyCertInfo of RFC 3820 and of the draft in one certificate", under(with(draftCertInfo(nil, langAll))),
 			no("CHAIN-MALFORMED", "two of them"), agrees),
+		one("form-serial-zero", "a proxy with serial number 0", under(serial(0)), yes("rfc"), agrees),
+		one("form-serial-negative", "a proxy with a negative serial number, as 32-bit systems made them", under(serial(0x81, 2, 3, 4)), yes("rfc"), agrees),
+		one("form-serial-huge", "a proxy with a serial number of 30 octets", under(serial(slices.Repeat([]byte{0x41}, 30)...)), yes("rfc"), agrees),
 		one("form-twice", "ProxyCertInfo twice", under(also(certInfo(nil, langAll))), broken("duplicate extension"), agrees),
 	}
 }
@@ -215,6 +220,17 @@ func proxySubjects() []entry {
 	}
 }
 
+// encoded has the times as they are, of type GeneralizedTime, or UTCTime after UTC.
+func encoded(from, to string) change {
+	encode := func(text string) []byte {
+		if short, ok := strings.CutPrefix(text, "UTC "); ok {
+			return element(cbasn1.UTCTime, []byte(short))
+		}
+		return element(cbasn1.GeneralizedTime, []byte(text))
+	}
+	return func(s *spec) { s.times = append(encode(from), encode(to)...) }
+}
+
 func proxyTimes() []entry {
 	// A proxy of the world lasts from five minutes before to twelve hours after.
 	ends := func(after time.Duration) change { return valid(-24*time.Hour, after-12*time.Hour) }
@@ -235,6 +251,14 @@ func proxyTimes() []entry {
 		one("time-outlives-proxy", "a proxy that outlives the proxy above it", under(ends(time.Hour), full), yes("rfc").until("proxy certificate"), agrees),
 		one("time-before-issuer", "a proxy that begins before its issuer", under(valid(-1000*day, 0)), yes("rfc"), agrees),
 		one("time-backwards", "a proxy that ends before it begins", under(valid(0, -13*time.Hour)), no("CHAIN-EXPIRED", "expired on"), agrees),
+		one("time-2049", "an end in the last second of 2049, the last that UTCTime has", under(encoded("UTC 261121110000Z", "UTC 491231235959Z")), yes("rfc").until("user certificate"), agrees),
+		one("time-1950", "an end in 50 by UTCTime, which is 1950", under(encoded("UTC 261121110000Z", "UTC 500101000000Z")), no("CHAIN-EXPIRED", "1950-01-01"), agrees),
+		one("time-1950-begin", "a beginning in 1950", under(encoded("UTC 500101000000Z", "UTC 491231235959Z")), yes("rfc").until("user certificate"), agrees),
+		one("time-zone", "UTCTime with a zone, which RFC 5280 forbids", under(encoded("UTC 261121110000Z", "UTC 491231235959+0100")), no("CHAIN-MALFORMED", "has times that are not in seconds and UTC"), agrees),
+		one("time-no-seconds", "UTCTime without seconds, which RFC 5280 forbids", under(encoded("UTC 2611211100Z", "UTC 4912312359Z")), no("CHAIN-MALFORMED", "has times that are not in seconds and UTC"), agrees),
+		one("time-fraction", "GeneralizedTime with fractions of a second, which RFC 5280 forbids", under(encoded("UTC 261121110000Z", "20491231235959.5Z")), broken("certificate 1"), agrees),
+		one("time-leap", "the 29th of February of a year without", under(encoded("UTC 261121110000Z", "UTC 490229000000Z")), broken("certificate 1"), agrees),
+		one("time-1900", "a beginning in GeneralizedTime before UTCTime begins", under(encoded("19000101000000Z", "UTC 491231235959Z")), yes("rfc").until("user certificate"), agrees),
 		one("time-2050", "an end in GeneralizedTime", under(ends(50*365*day)), yes("rfc").until("user certificate"), agrees),
 	}
 }
@@ -299,6 +323,6 @@ func proxyIssuers() []entry {
 			one := w.proxy(w.jane, holding(rsaOne()), signedBy(rsaTwo()), subject(a), issuerName(b))
 			two := w.proxy(w.jane, holding(rsaTwo()), signedBy(rsaOne()), subject(b), issuerName(a))
 			return w.chain(one, two)
-		}, no("CHAIN-PATHLEN", "longer than 20 certificates"), agrees),
+		}, no("CHAIN-PATHLEN", "longer than 100 certificates"), agrees),
 	}
 }

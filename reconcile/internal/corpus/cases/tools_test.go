@@ -232,15 +232,16 @@ func TestVOMSProxyInfo(t *testing.T) {
 	t.Parallel()
 	compareWith(t, "voms-proxy-info2", map[string][]string{
 		"for it the identity is the issuer of the file's first certificate": {
-			"form-eec", "form-rfc-three", "form-rfc-sixteen", "form-rfc-nineteen", "form-draft-two", "form-legacy-two", "policy-limited-under-full", "policy-limited-under-limited",
+			"form-eec", "form-rfc-three", "form-rfc-sixteen", "form-rfc-nineteen", "form-rfc-25", "form-rfc-90", "form-draft-two", "form-legacy-two", "policy-limited-under-full", "policy-limited-under-limited",
 			"policy-independent", "policy-independent-under-full", "policy-legacy-limited-under-full", "length-one", "length-largest", "length-nested",
 			"length-draft", "extension-no-usage-above", "subject-issuer-recoded", "time-outlives-proxy", "ac-above", "ac-limited-below", "ac-hides",
 			"order-reversed", "order-cas-first", "order-stranger-first", "order-stranger-bad", "order-stranger-proxy", "key-none-eec",
 		},
 		"it goes by the end of the subject as text, /CN=proxy":  {"form-rfc-named-proxy", "name-proxy-inside"},
-		"its time left is that of the proxy, whatever is above": {"time-outlives", "time-2050"},
+		"its time left is that of the proxy, whatever is above": {"time-outlives", "time-2050", "time-2049", "time-1950-begin", "time-1900"},
+		"it inherits attributes through independent proxies":    {"ac-independent-above"},
 		"it reads one inner sequence of ACs":                    {"ac-two-sequences"},
 		"it wants the VOMS attribute to be the only one":        {"acform-other-attribute"},
-		"it cannot read it": {"text-cr", "text-glued", "text-der"},
+		"it cannot read it": {"text-cr", "text-glued", "text-der", "text-headers"},
 	}, vomsProxyInfo)
 }

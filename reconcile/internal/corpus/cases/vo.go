@@ -27,8 +27,8 @@ func voCases() []entry {
 func acPlaces() []entry {
 	inside := func(above, below change) func(*world) made {
 		return func(w *world) made {
-			p := w.proxy(w.jane, both(above, carrying(w.ac(w.jane))))
-			return w.chain(w.proxy(p, below), p, w.jane)
+			p := w.proxy(w.jane, both(above, bodily("7"), carrying(w.ac(w.jane))))
+			return w.chain(w.proxy(p, below, bodily("8")), p, w.jane)
 		}
 	}
 	bob := func(w *world) []byte { return w.ac(w.jane, as("bob://"+vomsHost+":15001"), saying("/bob")) }
@@ -62,6 +62,22 @@ func acPlaces() []entry {
 		one("ac-critical", "the extension marked critical", func(w *world) made {
 			return w.chain(w.proxy(w.jane, with(ext{idACSequence, true, sequence(sequence(w.ac(w.jane)))})), w.jane)
 		}, no("CHAIN-CRITICAL", "1.3.6.1.4.1.8005.100.100.5"), agrees),
+		one("ac-independent-above", "an independent proxy does not inherit the attributes above it", inside(full, independent), yes("rfc").of(janeName+"/CN=7/CN=8"), agrees),
+		one("ac-independent", "Jane's AC in an independent proxy, which is not Jane", func(w *world) made {
+			return w.chain(w.proxy(w.jane, independent, bodily("8"), carrying(w.ac(w.jane))), w.jane)
+		}, forged("VO-HOLDER", "is about "+janeName).of(janeName+"/CN=8"), blind),
+		one("ac-independent-below", "Jane's AC in a proxy below an independent one", func(w *world) made {
+			p := w.proxy(w.jane, independent, bodily("8"))
+			return w.chain(w.proxy(p, carrying(w.ac(w.jane))), p, w.jane)
+		}, forged("VO-HOLDER", "is about "+janeName).of(janeName+"/CN=8"), blind),
+		one("ac-independent-own", "an AC about the independent proxy itself, which no VOMS server makes", func(w *world) made {
+			p := w.proxy(w.jane, independent, bodily("8"))
+			return w.chain(w.proxy(p, carrying(w.ac(p))), p, w.jane)
+		}, alice.of(janeName+"/CN=8"), agrees),
+		one("ac-independent-serial", "an independent proxy with the serial number of Jane's certificate, so that her AC would be about it by issuer", func(w *world) made {
+			p := w.proxy(w.jane, independent, bodily("8"), serial(w.jane.serial...))
+			return w.chain(w.proxy(p, carrying(w.ac(w.jane))), p, w.jane)
+		}, forged("VO-HOLDER", "is about "+janeName).of(janeName+"/CN=8"), blind),
 		one("ac-bad-chain", "a good AC in a proxy that does not verify", func(w *world) made {
 			return w.chain(w.proxy(w.jane, carrying(w.ac(w.jane)), spoilt), w.jane)
 		}, no("CHAIN-SIGNATURE", "is not by the key of"), agrees),
@@ -146,6 +162,8 @@ func acSigners() []entry {
 		one("signer-future", "the server's certificate is of next year", server(valid(365*day, 365*day)), does("is not valid before"), blind),
 		one("signer-short", "the server has an RSA key of 1024 bits", server(holding(rsaShort())), does("1024 bits"), blind),
 		one("signer-short-weak", "the same where weak keys are allowed", server(holding(rsaShort())), alice, agrees, weak),
+		one("signer-tiny", "the server has an RSA key of 512 bits", server(holding(rsa512())), does("512 bits"), blind),
+		one("signer-tiny-weak", "the same where weak keys are allowed", server(holding(rsa512())), alice, agrees, weak),
 		one("signer-no-signature", "the server's key usage lacks digitalSignature", server(usage(x509.KeyUsageKeyEncipherment)), does("lacks digitalSignature"), blind),
 		one("signer-empty-usage", "the server's key usage has no bit set", server(with(noUsage)), does("lacks digitalSignature"), blind),
 		one("signer-no-usage", "the server's certificate has no key usage", server(noKeyUsage), alice, agrees),
@@ -229,6 +247,8 @@ func acForgeries() []entry {
 		one("forged-sha1", "a signature with SHA-1", sha1, forged("CA-SHA1", "is signed with SHA1-RSA"), blind),
 		one("forged-sha1-weak", "the same where weak signatures are allowed", sha1, alice, agrees, weak),
 		one("forged-md5", "a signature with MD5", attested(acSigned(rsaMD5)), forged("CA-SHA1", "is signed with MD5-RSA"), blind),
+		one("forged-md5-weak", "the same where weak signatures are allowed", attested(acSigned(rsaMD5)), alice, agrees, weak),
+		one("forged-md5-spoilt", "the same with a wrong signature", attested(acSigned(rsaMD5), func(a *attr) { a.spoil = true }), forged("VO-AC", "is not signed by "+vomsName), blind, weak),
 		one("forged-sha512", "a signature with SHA-512", attested(acSigned(rsaSHA512)), alice, agrees),
 		one("forged-algorithms", "two signature algorithms", attested(func(a *attr) { a.inner = rsaSHA512 }), forged("", "inside and outside of acinfo differ"), blind),
 		one("forged-pss", "a signature that VOMS never makes", attested(acSigned(rsaPSS)), forged("VO-AC", "is not signed by"), blind),

@@ -120,6 +120,8 @@ type made struct {
 	leaf    int // which certificate of the file is the one to judge
 	trust   *dir
 	vomsDir *dir
+
+	container bool // PKCS#12
 }
 
 // chain is a proxy file in the usual order.
