@@ -86,8 +86,12 @@ func (e *Engine) observeCredential(c plan.Credential, now time.Time) (plan.Crede
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		e.Log.Warn().Err(err).Str("credential", c.Name).Msg("listing the files that may hold the proxy")
 	}
+	newest, written := "", time.Time{}
 	for _, name := range names {
 		path := filepath.Join(filepath.Dir(c.Path), name)
+		if info, err := atomicfile.Stat(path); err == nil && info.ModTime().After(written) {
+			newest, written = path, info.ModTime()
+		}
 		if path == c.Default {
 			continue
 		}
@@ -95,6 +99,9 @@ func (e *Engine) observeCredential(c plan.Credential, now time.Time) (plan.Crede
 		if st.Usable(now) && (!best.Usable(now) || st.EffectiveEnd.After(best.EffectiveEnd)) {
 			best, cred = st, found
 		}
+	}
+	if newest != best.Path {
+		best.Newest = newest
 	}
 	return best, cred
 }

@@ -87,6 +87,7 @@ func condition(st CredentialState, now time.Time) string {
 
 func (c *computer) userAlerts(cred Credential, st CredentialState) {
 	c.robotAlert(cred, st.Source)
+	c.newestAlert(cred, st)
 	switch {
 	case st.Exists && st.Fault != "":
 		a := Alert{ID: st.FaultID, Severity: Critical, Subject: cred.Name,

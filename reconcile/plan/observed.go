@@ -17,6 +17,8 @@ type CredentialState struct {
 	Path   string // the file that was looked at; where a new one goes if there is none
 	Exists bool
 	Digest string // SHA-256 of the file, hex
+	// Newest is the file that was written last of those that match a pattern, where Path is another of them; else empty.
+	Newest string
 
 	// Fault says in one line why the file cannot be used, FaultID is its id in the catalogue; both empty if it can.
 	Fault, FaultID string
