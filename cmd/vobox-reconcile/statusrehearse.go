@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/vobox-reconcile/vobox-reconcile/reconcile/plan"
@@ -21,10 +22,14 @@ func (w *writer) rehearsal(d status.Doc) {
 	w.table(rows, false)
 	fmt.Fprintf(w, "\n%s\n", w.paint(bold, "With passes until then, and servers that answer:"))
 	w.table(w.renewedRows(d), false)
-	if len(r.Unmended) == 0 {
-		fmt.Fprintf(w, "%s\n", w.paint(green, "renewals mend all of it; nothing else has to be done until then"))
-	} else {
+	foreign := slices.ContainsFunc(r.Renewed, func(c status.Renewed) bool { return c.State == "unknown" })
+	switch {
+	case len(r.Unmended) > 0:
 		fmt.Fprintf(w, "\n%s\n", w.paint(bold, "What renewals do not mend:"))
+	case foreign:
+		w.para(green, 0, "renewals mend all of it, if the other program makes its own; nothing else has to be done until then")
+	default:
+		w.para(green, 0, "renewals mend all of it; nothing else has to be done until then")
 	}
 	for _, b := range r.Unmended {
 		w.unmended(b, r.Seen)

@@ -235,7 +235,11 @@ func stepFor(d status.Doc, service string) *status.Step {
 
 // moments are forms of what happens when.
 func moments(what string, t, now time.Time) forms {
-	in := ", in " + plan.Span(t.Sub(now))
+	d := t.Sub(now)
+	if d >= time.Minute {
+		d = d.Truncate(time.Minute)
+	}
+	in := ", in " + plan.Span(d)
 	t = t.UTC()
 	return forms{what, []string{what + " " + plan.Clock(t) + in, what + " " + t.Format("2006-01-02 15:04") + in,
 		what + " " + t.Format("01-02 15:04") + in, what + strings.TrimPrefix(in, ",")}}

@@ -21,7 +21,7 @@ type Break struct {
 
 // firstToBreak finds what ends first without more being done, and what stops working then. A credential that renews itself
 // counts with what limits its renewal: the stored credential, the host certificate, the user certificate. One that should
-// have been renewed some time ago, and was not, counts with its own end.
+// have been renewed some time ago, by this program or by another, and was not, counts with its own end.
 func (b Box) firstToBreak() *Break {
 	var first *Break
 	var when time.Time
@@ -44,8 +44,10 @@ func (b Box) firstToBreak() *Break {
 			consider(b.Now, br)
 			continue
 		case c.Observe:
-			br.Reason, br.Remedy, br.Where = st.EndsWith+" ends; another program renews it", "see that the job that makes it runs", "site admin"
-			consider(st.EffectiveEnd, br)
+			br.Reason, br.Remedy, br.Where = st.EndsWith+" ends, unless the other program that keeps it renews it", "see that the job that makes it runs", "site admin"
+			if st.EffectiveEnd.Sub(b.Now) < b.lateBelow(c, st) {
+				consider(st.EffectiveEnd, br)
+			}
 			continue
 		case late:
 			br.Reason = fmt.Sprintf("%s ends, unless it is renewed, which is due since %s", st.EndsWith, plan.Clock(since))
@@ -66,7 +68,7 @@ func (c course) words() string {
 	stop := c.stop()
 	words := stop.what
 	switch end := c.endAt(stop.at); {
-	case !c.now.Before(stop.at) && c.st.Source.Fault == stop.what: // a sentence of its own
+	case stop.fault:
 	case !c.now.Before(stop.at):
 		words += " ended on " + plan.Clock(stop.at)
 	case end.Sub(stop.at).Abs() > time.Minute:
@@ -94,7 +96,8 @@ func (b Box) overdue(c plan.Credential, st plan.CredentialState) (since time.Tim
 	return st.EffectiveEnd.Add(-below), st.EffectiveEnd.Sub(b.Now) < b.lateBelow(c, st)
 }
 
-// lateBelow is the effective time left below which a renewal must have failed, or nobody makes any.
+// lateBelow is the effective time left below which a renewal must have failed, or nobody makes any. How often another
+// program renews is not known: vobox-renewd's cron job makes a machine proxy of 24 hours every six.
 func (b Box) lateBelow(c plan.Credential, st plan.CredentialState) time.Duration {
 	below, _ := plan.RenewedBelow(c, st, b.Now)
 	whole := c.Lifetime

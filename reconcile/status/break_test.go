@@ -43,9 +43,13 @@ func TestFirstToBreak(t *testing.T) {
 			reason: "the attribute certificate expired on " + plan.Clock(now.Add(-time.Hour)), impact: jobs, remedy: "vobox-reconcile", where: "VO-Box"},
 		{name: "another program keeps the machine proxy", set: func(s *scene) {
 			s.wanted(plan.MachineName, func(c *plan.Credential) { c.Observe = true })
-		}, subject: plan.MachineName, when: plan.Clock(now.Add(20 * time.Hour)), reason: "the proxy ends; another program renews it", impact: "no renewal of lcgadmin",
+		}, subject: "lcgadmin", when: stored, reason: "the credential stored on " + server + " ends; from " + plan.Clock(now.Add(98*day)) + " on it gives less than 48h",
+			impact: jobs, remedy: "myproxy-init -s px.example.org -d -n -t 48 -c 3000", where: "LCG-UI"},
+		{name: "and should have renewed it by now", set: func(s *scene) {
+			s.wanted(plan.MachineName, func(c *plan.Credential) { c.Observe = true }).left(plan.MachineName, 5*time.Hour)
+		}, subject: plan.MachineName, when: plan.Clock(now.Add(5 * time.Hour)), reason: "the proxy ends, unless the other program that keeps it renews it", impact: "no renewal of lcgadmin",
 			remedy: "see that the job that makes it runs", where: "site admin"},
-		{name: "and did not", set: func(s *scene) {
+		{name: "and never did", set: func(s *scene) {
 			s.wanted(plan.MachineName, func(c *plan.Credential) { c.Observe = true }).left(plan.MachineName, -time.Hour)
 		}, subject: plan.MachineName, when: plan.Clock(now), reason: "the proxy expired on " + plan.Clock(now.Add(-time.Hour)), impact: "no renewal of lcgadmin",
 			remedy: "run the job that makes it", where: "site admin"},

@@ -30,6 +30,7 @@ type limit struct {
 	at            time.Time
 	what          string // for people
 	remedy, where string // what to do about it, and at which prompt
+	fault         bool   // what is a sentence of its own: something is wrong already
 }
 
 // and returns the earlier of two.
@@ -154,14 +155,15 @@ func (b Box) bounds(out *course) {
 		}
 		out.bound = out.bound.and(l)
 		if st.Source.Fault != "" {
-			l.at, l.what = b.Now, st.Source.Fault
+			l.at, l.what, l.fault = b.Now, st.Source.Fault, true
 			out.gate = out.gate.and(l)
 		}
 	}
-	out.bound = out.bound.and(limit{st.Backing.SignerEnd, signerName(st), "ask the VO manager of " + c.VO + " when the VOMS server gets its new certificate", "VO manager"})
+	out.bound = out.bound.and(limit{at: st.Backing.SignerEnd, what: signerName(st),
+		remedy: "ask the VO manager of " + c.VO + " when the VOMS server gets its new certificate", where: "VO manager"})
 	for _, e := range b.Looks[c.Name].Ends {
 		if e.What == WhatCA {
-			out.bound = out.bound.and(limit{*e.When, e.Name, "install or update the CA package (ca-policy-egi-core)", "site admin"})
+			out.bound = out.bound.and(limit{at: *e.When, what: e.Name, remedy: "install or update the CA package (ca-policy-egi-core)", where: "site admin"})
 		}
 	}
 	if mp := c.Source.MyProxy; mp != nil {
@@ -173,9 +175,10 @@ func (b Box) bounds(out *course) {
 func (b Box) storedBounds(out *course, mp plan.MyProxy) {
 	c, st := out.cred, out.st
 	store := plan.StoreCommand(mp, c.Lifetime)
-	cert := limit{st.UserCertEnd, "the user certificate " + cmp.Or(st.Identity, c.Identity), "get a new certificate from your CA, then " + store, "LCG-UI"}
+	cert := limit{at: st.UserCertEnd, what: "the user certificate " + cmp.Or(st.Identity, c.Identity),
+		remedy: "get a new certificate from your CA, then " + store, where: "LCG-UI"}
 	if g := grantOf(c, st); g != nil {
-		stored := limit{g.StoredEnd, "the credential stored on " + mp.Server, store, "LCG-UI"}
+		stored := limit{at: g.StoredEnd, what: "the credential stored on " + mp.Server, remedy: store, where: "LCG-UI"}
 		if !cert.at.IsZero() && cert.at.Sub(stored.at).Abs() <= time.Minute {
 			stored = cert // it was stored for as long as the certificate lasts
 		}
@@ -192,6 +195,9 @@ func (b Box) storedBounds(out *course, mp plan.MyProxy) {
 		machine := b.courseOf(m)
 		if gate := machine.stop(); !gate.at.IsZero() {
 			gate.at = laterOf(machine.endAt(gate.at), b.Now)
+			if gate.fault {
+				gate.what, gate.fault = "the machine proxy, which cannot be renewed ("+gate.what+"),", false
+			}
 			out.gate = out.gate.and(gate)
 		}
 	}
@@ -213,8 +219,8 @@ func capped(out *course, g *plan.Grant) {
 			if out.st.EndsWith != "" && out.st.EffectiveEnd.Sub(g.Time.Add(g.Granted)).Abs() <= time.Minute {
 				what = out.st.EndsWith
 			}
-			out.bound = out.bound.and(limit{g.Time.Add(g.Granted), what,
-				"ask the VO manager of " + out.cred.VO + " when the VOMS server gets its new certificate", "VO manager"})
+			out.bound = out.bound.and(limit{at: g.Time.Add(g.Granted), what: what,
+				remedy: "ask the VO manager of " + out.cred.VO + " when the VOMS server gets its new certificate", where: "VO manager"})
 		}
 	}
 }

@@ -128,7 +128,7 @@ func TestForecast(t *testing.T) {
 				})
 			},
 			// The machine proxy has 20 hours: renewed after 1, 3, … 19 hours.
-			shortFrom: plan.Clock(storedEnd.Add(-48 * time.Hour)), shortBy: stored, until: at(20 * time.Hour), by: "it cannot be read", end: at(67 * time.Hour),
+			shortFrom: plan.Clock(storedEnd.Add(-48 * time.Hour)), shortBy: stored, until: at(20 * time.Hour), by: "the machine proxy, which cannot be renewed (it cannot be read),", end: at(67 * time.Hour),
 			remedy: "ask your CA for a new host certificate and install it as /etc/hostcert.pem", where: "site admin"},
 		{name: "a machine proxy of another program ends nothing that is known", of: "lcgadmin", gives: 48 * time.Hour,
 			set: func(s *scene) {

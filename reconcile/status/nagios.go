@@ -163,11 +163,8 @@ func (c Credential) nagios() (code int, text string) {
 
 // thresholds are the seconds left below which a credential is worth a warning, and critical.
 func (c Credential) thresholds() (warn, crit int64) {
-	switch {
-	case c.Kind == "stored":
+	if c.Kind == "stored" {
 		return max(c.AlertBelowSeconds, c.RenewBelowSeconds), c.RenewBelowSeconds
-	case c.NextRenewal == nil: // another program renews it
-		return c.AlertBelowSeconds, c.AlertBelowSeconds
 	}
 	return c.LateBelowSeconds, c.AlertBelowSeconds
 }

@@ -56,7 +56,7 @@ func TestNagios(t *testing.T) {
 				"    LCG-UI> myproxy-init -s px.example.org -d -n -t 48 -c 3000\n"},
 		{"another program keeps the machine proxy", func(s *scene) {
 			s.wanted(plan.MachineName, func(c *plan.Credential) { c.Observe = true }).left(plan.MachineName, 4*time.Hour)
-		}, status.NagiosOK, "VOBOX OK - 2 proxies, first to break: machine-proxy in 4h | 'machine-proxy'=14400s;3600:;3600:;0 " + user + " " + stored + "\n"},
+		}, status.NagiosWarning, "VOBOX WARNING - machine-proxy: 4h left, the renewal is overdue | 'machine-proxy'=14400s;21600:;3600:;0 " + user + " " + stored + "\n"},
 		{"an env file", func(s *scene) { s.have.EnvFiles[ceEnv] = plan.EnvFileState{Fault: "it is a directory"} }, status.NagiosCritical,
 			"VOBOX CRITICAL - " + ceEnv + ": it is a directory" + perf},
 		{"a restart that is held back", func(s *scene) {

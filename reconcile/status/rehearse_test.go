@@ -41,7 +41,7 @@ func TestRehearse(t *testing.T) {
 			unmended: []string{"lcgadmin 0s: renewals give 12h instead of 48h: the credential on " + server +
 				" was stored with -t 12h | LCG-UI myproxy-init -s px.example.org -d -n -t 48 -c 3000"}, later: "lcgadmin"},
 		{name: "another program", set: func(s *scene) { s.wanted(plan.MachineName, func(c *plan.Credential) { c.Observe = true }) }, after: day,
-			renewed: "machine-proxy unknown 0s, lcgadmin ok 47h", later: ""},
+			renewed: "machine-proxy unknown 0s, lcgadmin ok 47h", later: "lcgadmin"},
 		{name: "there is none, and no renewal either", after: day, renewed: "machine-proxy ok 20h, lcgadmin missing 0s",
 			set: func(s *scene) {
 				s.grant(func(g *plan.Grant) { g.StoredEnd = now.Add(-day) }).state("lcgadmin", func(st *plan.CredentialState) { st.Exists = false })

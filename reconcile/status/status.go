@@ -198,9 +198,10 @@ func (b Box) credential(c plan.Credential, st plan.CredentialState) Credential {
 	if g := grantOf(c, st); g != nil && g.Taken {
 		d.LastRenewal = Moment(g.Time)
 	}
+	d.LateBelowSeconds = int64(b.lateBelow(c, st) / time.Second)
 	if !c.Observe {
 		below, _ := plan.RenewedBelow(c, st, b.Now)
-		d.RenewBelowSeconds, d.LateBelowSeconds = int64(below/time.Second), int64(b.lateBelow(c, st)/time.Second)
+		d.RenewBelowSeconds = int64(below / time.Second)
 		d.NextRenewal, d.Forecast = Moment(b.nextRenewal(c)), b.courseOf(c).forecast()
 	}
 	return d
@@ -223,6 +224,9 @@ func credentialOf(c plan.Credential, st plan.CredentialState, now time.Time) Cre
 		d.State, d.Reason = "invalid", st.Fault
 	case !now.Before(st.EffectiveEnd):
 		d.State = "expired"
+		if c.Observe {
+			d.Reason = condition(st) + "; another program keeps it"
+		}
 	case st.EffectiveEnd.Sub(now) < c.AlertBelow:
 		d.State = "alert"
 	case due:

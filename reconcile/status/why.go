@@ -325,7 +325,7 @@ func (e *explainer) further() {
 func (c course) stopWords() string {
 	stop := c.stop()
 	switch {
-	case c.st.Source.Fault != "" && stop.what == c.st.Source.Fault:
+	case stop.fault:
 		return stop.what
 	case !stop.at.After(c.now):
 		return stop.what + " has ended"
