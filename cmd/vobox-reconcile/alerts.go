@@ -77,7 +77,9 @@ func (a *app) testAlerts(ctx context.Context, cfg *config.Config, only []string)
 	for _, c := range channels {
 		list = append(list, &notify.Delivery{Channel: c.Channel, Message: notify.Sample(thisHost(), want.VO, a.now())})
 	}
+	done := a.telling(len(list))
 	notify.Deliver(ctx, a.patience, list)
+	done()
 	docs := []testDoc{}
 	failed := false
 	for i, d := range list {

@@ -14,6 +14,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -385,6 +386,9 @@ func TestEndedBy(t *testing.T) {
 		{alertConfig, "/etc/config.yaml", plan.Options{Only: []string{"other"}}, true, true},
 		{alertFight, "/etc/x", plan.Options{}, true, true},
 		{alertFight, "/etc/x", plan.Options{}, false, false},
+		{alertListen, "localhost:9555", plan.Options{Only: []string{"other"}}, true, true},
+		{alertListen, "localhost:9555", plan.Options{}, false, false},
+		{alertPass, "alice", plan.Options{Only: []string{"other"}}, false, true},
 	} {
 		if got := endedBy(want, report, tt.o, tt.resident)(tt.id, tt.subject); got != tt.want {
 			t.Errorf("%+v: %t", tt, got)
@@ -528,5 +532,50 @@ func TestWatchTellsPeople(t *testing.T) {
 	case m := <-hook.came:
 		t.Errorf("a pass beside it told %q", m.brief())
 	default:
+	}
+}
+
+// When no pass can be made any more, people are told, although nothing can be kept of that: once while the program runs, and
+// that it is well again.
+func TestWatchTellsThatNoPassCanBeMade(t *testing.T) {
+	b := newBox(t, gridtest.SiteOptions{}).quick().withMachineProxy()
+	b.must(0)
+	hook := newListener(t)
+	b.alerting("webhook: {url: '" + hook.URL + "'}")
+	good := b.state() + ".good"
+	if err := os.Rename(b.state(), good); err != nil {
+		t.Fatal(err)
+	}
+	write(t, b.Root+"/file", "")
+	if err := os.Symlink(b.Root+"/file", b.state()); err != nil {
+		t.Fatal(err)
+	}
+	w := b.watch(t)
+	told := func(want string) {
+		t.Helper()
+		select {
+		case m := <-hook.came:
+			if m.brief() != want {
+				t.Fatalf("told %q, want %q", m.brief(), want)
+			}
+		case <-time.After(late):
+			t.Fatalf("nobody is told %q; the log:\n%+v", want, w.log)
+		}
+	}
+	told("PASS " + b.Config + " critical open")
+	w.signal(syscall.SIGHUP) // another pass that cannot be made
+	w.awaitMessage("the configuration is in force")
+	w.awaitMessage("the pass could not be made")
+	w.awaitMessage("which alerts were told is not on record")
+	if err := os.Remove(b.state()); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Rename(good, b.state()); err != nil {
+		t.Fatal(err)
+	}
+	w.signal(syscall.SIGHUP)
+	told("PASS " + b.Config + " critical ended")
+	if len(hook.came) > 0 {
+		t.Errorf("told %q as well", (<-hook.came).brief())
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"slices"
 	"time"
 
@@ -122,7 +123,12 @@ func forPeople(a plan.Alert) notify.Alert {
 
 // tell tells people what a pass has found, and keeps what they were told. The caller holds the lock. Whatever goes wrong is
 // a warning in the log, and no failure of the pass; it reports whether everybody was reached.
-func (n *notifier) tell(ctx context.Context, cfg *config.Config, want plan.Desired, alerts []plan.Alert, ended func(id, subject string) bool) bool {
+func (n *notifier) tell(ctx context.Context, cfg *config.Config, want plan.Desired, alerts []plan.Alert, ended func(id, subject string) bool) (reached bool) {
+	defer func() {
+		if p := recover(); p != nil {
+			n.log.Error().Str("panic", fmt.Sprint(p)).Str("stack", string(debug.Stack())).Msg("telling people fell over, which is an error in this program")
+		}
+	}()
 	now := n.now()
 	old, there := n.recall(want, now)
 	if !there && len(alerts) == 0 {
@@ -141,7 +147,7 @@ func (n *notifier) tell(ctx context.Context, cfg *config.Config, want plan.Desir
 		listeners = append(listeners, c.listener)
 	}
 	memory, due := notify.Decide(old, pass, listeners)
-	reached := n.deliver(ctx, channels, due, want, &memory)
+	reached = n.deliver(ctx, channels, due, want, &memory)
 	n.remember(want, old, memory)
 	return reached
 }
@@ -161,7 +167,9 @@ func (n *notifier) deliver(ctx context.Context, channels []channel, due map[stri
 			to = append(to, c)
 		}
 	}
+	done := n.telling(len(list))
 	notify.Deliver(ctx, n.patience, list)
+	done()
 	reached := true
 	for i, d := range list {
 		c := to[i]
@@ -182,6 +190,15 @@ func (n *notifier) deliver(ctx context.Context, channels []channel, due map[stri
 		}
 	}
 	return reached
+}
+
+// telling shows on a terminal what takes the time that it takes.
+func (a *app) telling(n int) (done func()) {
+	if !a.talk.terminal || a.output != "text" || a.getenv("TERM") == "dumb" {
+		return func() {}
+	}
+	fmt.Fprintf(a.stderr, "telling through %s …", count(n, "channel"))
+	return func() { fmt.Fprint(a.stderr, "\r\x1b[K") }
 }
 
 // undelivered logs why a channel was not reached, as a warning if that is worth one.
@@ -256,12 +273,15 @@ func sameMemory(a, b notify.Memory) bool {
 	return err1 == nil && err2 == nil && slices.Equal(x, y)
 }
 
+// residentAlerts are those that only watch mode can find out, and see the end of.
+var residentAlerts = []string{alertFight, alertListen}
+
 // endedBy tells which alerts that a pass did not give have ended: not those that it could not know of, as it left out what
-// they are about, or as a step on it did not succeed. That another program is in the way only watch mode finds out.
+// they are about, or as a step on it did not succeed.
 func endedBy(want plan.Desired, r *reconcile.Report, o plan.Options, resident bool) func(id, subject string) bool {
 	return func(id, subject string) bool {
-		if id == alertFight && !resident {
-			return false
+		if slices.Contains(residentAlerts, id) {
+			return resident
 		}
 		if slices.ContainsFunc(r.Outcomes, func(out reconcile.Outcome) bool { return out.Step.Target == subject && out.Result != reconcile.Done }) {
 			return false
@@ -269,6 +289,6 @@ func endedBy(want plan.Desired, r *reconcile.Report, o plan.Options, resident bo
 		if o.NoRestart && slices.ContainsFunc(want.Services, func(s plan.Service) bool { return s.Name == subject }) {
 			return false
 		}
-		return len(o.Only) == 0 || id == alertConfig || id == alertFight || slices.Contains(o.Only, subject) || slices.Contains(o.Force, subject)
+		return len(o.Only) == 0 || id == alertConfig || id == alertPass || slices.Contains(o.Only, subject) || slices.Contains(o.Force, subject)
 	}
 }

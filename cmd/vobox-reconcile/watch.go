@@ -214,6 +214,7 @@ func (r *resident) round(ctx context.Context, wake watch.Wake) (next time.Time) 
 		if p := recover(); p != nil {
 			r.log.Error().Str("panic", fmt.Sprint(p)).Str("stack", string(debug.Stack())).Msg("the pass fell over, which is an error in this program")
 			next = r.schedule.Again(r.now())
+			r.trouble(ctx, fmt.Errorf("an error in this program: %v", p))
 		}
 	}()
 	r.setBack = r.setBack || wake.Cause == watch.Clock && wake.Jump < 0
@@ -231,6 +232,7 @@ func (r *resident) round(ctx context.Context, wake watch.Wake) (next time.Time) 
 	case err != nil:
 		r.log.Error().Err(err).Msg("the pass could not be made")
 		r.show(nil, err)
+		r.trouble(ctx, err)
 		return r.schedule.Again(r.now())
 	}
 	r.last = report

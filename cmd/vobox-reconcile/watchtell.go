@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -86,8 +87,7 @@ func (r *resident) tellAlerts(alerts []plan.Alert, now time.Time) {
 	}
 }
 
-// notify tells people what the pass and the watch have found. It takes the lock for that, and leaves it to a later pass when
-// another run has it for long. Who could not be reached is tried again soon.
+// notify tells people what the pass and the watch have found. Who could not be reached is tried again soon.
 func (r *resident) notify(ctx context.Context, report *reconcile.Report) {
 	opts, err := options(r.want, r.flags)
 	if err != nil {
@@ -100,17 +100,32 @@ func (r *resident) notify(ctx context.Context, report *reconcile.Report) {
 	if len(alerts) == 0 && !r.people.remembers(r.want) {
 		return
 	}
-	unlock, err := r.takeTurn(ctx)
-	if err != nil {
-		r.log.Info().Err(err).Msg("alerts are told after a later pass")
-		return
-	}
-	defer unlock()
-	if !r.people.tell(r.life, r.cfg, r.want, alerts, endedBy(r.want, report, opts, true)) {
+	if !r.inTurn(ctx, alerts, endedBy(r.want, report, opts, true)) {
 		if again := r.now().Add(tellAgain); report.NextLook.IsZero() || report.NextLook.After(again) {
 			report.NextLook = again
 		}
 	}
+}
+
+// trouble tells people that no pass could be made. Nothing is known of what they were told before.
+func (r *resident) trouble(ctx context.Context, err error) {
+	a := plan.Alert{ID: alertPass, Severity: plan.Critical, Subject: r.config, Where: "VO-Box",
+		Message: "the pass could not be made, and nothing is renewed: " + err.Error(), Remedy: "vobox-reconcile --log-level debug"}
+	r.inTurn(ctx, []plan.Alert{a}, func(string, string) bool { return false })
+}
+
+// inTurn tells people under the lock. When another run has it for long, they are told after a later pass; when there can be no
+// lock, as the disk is broken for instance, all the more now.
+func (r *resident) inTurn(ctx context.Context, alerts []plan.Alert, ended func(id, subject string) bool) (reached bool) {
+	unlock, err := r.takeTurn(ctx)
+	switch {
+	case err == nil:
+		defer unlock()
+	case errors.Is(err, reconcile.ErrLocked), ctx.Err() != nil:
+		r.log.Info().Err(err).Msg("alerts are told after a later pass")
+		return false
+	}
+	return r.people.tell(r.life, r.cfg, r.want, alerts, ended)
 }
 
 // tellSlow logs when directories cannot be watched.

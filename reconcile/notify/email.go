@@ -152,7 +152,7 @@ func (e *Email) hand(ctx context.Context, letter *mail.Msg, policy mail.TLSPolic
 	if deadline, ok := ctx.Deadline(); ok {
 		remaining = max(time.Until(deadline), time.Millisecond)
 	}
-	options := []mail.Option{mail.WithPort(number), mail.WithTimeout(remaining), mail.WithHELO(helloName(e.Hello)), mail.WithTLSPolicy(policy),
+	options := []mail.Option{mail.WithPort(number), mail.WithTimeout(remaining), mail.WithHELO(e.hello()), mail.WithTLSPolicy(policy),
 		mail.WithTLSConfig(config), mail.WithDialContextFunc(dial), mail.WithoutNoop(), mail.WithoutSMTPUTF8()}
 	if e.Username != "" {
 		if e.TLS != TLSStartTLS && e.TLS != TLSImplicit {
@@ -229,11 +229,21 @@ func encodingOf(text string) mail.Encoding {
 func messageID(now time.Time, from string) string {
 	random := make([]byte, 8)
 	rand.Read(random)
-	return fmt.Sprintf("%d.%s@%s", now.UnixNano(), hex.EncodeToString(random), helloName(from[strings.LastIndexByte(from, '@')+1:]))
+	return fmt.Sprintf("%d.%s@%s", now.UnixNano(), hex.EncodeToString(random), hostName(from[strings.LastIndexByte(from, '@')+1:]))
 }
 
-// helloName is a host name that servers take.
-func helloName(s string) string {
+// hello is how this machine greets the server. Many take nothing but a name with a domain, or an address.
+func (e *Email) hello() string {
+	for _, name := range []string{e.Hello, e.From[strings.LastIndexByte(e.From, '@')+1:]} {
+		if strings.Contains(name, ".") && hostName(name) == name {
+			return name
+		}
+	}
+	return "[127.0.0.1]"
+}
+
+// hostName is s if it can be a host name.
+func hostName(s string) string {
 	if s == "" || len(s) > 255 || strings.ContainsFunc(s, func(r rune) bool {
 		return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '-' || r == '.')
 	}) {

@@ -405,3 +405,21 @@ func TestPasswordFile(t *testing.T) {
 	e.TLS, e.Username, e.PasswordFile = notify.TLSStartTLS, "vobox", "/nonexistent/password"
 	refused(t, deliver(t, e, message()), "", "/nonexistent/password")
 }
+
+// The greeting is a name with a domain, or an address: that is what servers insist on.
+func TestGreeting(t *testing.T) {
+	for _, tt := range []struct{ hello, from, want string }{
+		{"vobox.example.org", "a@b.example.net", "vobox.example.org"}, {"vobox", "a@b.example.net", "b.example.net"}, {"vobox", "root@vobox", "[127.0.0.1]"},
+		{"", "a@b.example.net", "b.example.net"}, {"a.b\r\nMAIL FROM:<x@y>", "root@vobox", "[127.0.0.1]"},
+	} {
+		server := mailtest.NewFake(t, nil)
+		e := channelTo(server.Addr)
+		e.Hello, e.From = tt.hello, tt.from
+		if err := deliver(t, e, message()); err != nil {
+			t.Fatal(err)
+		}
+		if got := server.Greetings(); !slices.Equal(got, []string{tt.want}) {
+			t.Errorf("as %q, from %s: greeted with %q, want %q", tt.hello, tt.from, got, tt.want)
+		}
+	}
+}

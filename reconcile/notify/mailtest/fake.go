@@ -42,6 +42,7 @@ type Fake struct {
 	fault    Fault
 	mails    []Mail
 	logins   []string
+	greeted  []string
 	conns    map[net.Conn]bool
 	serving  sync.WaitGroup
 }
@@ -102,6 +103,13 @@ func (f *Fake) Logins() []string {
 	return append([]string{}, f.logins...)
 }
 
+// Greetings are how clients have called themselves.
+func (f *Fake) Greetings() []string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return append([]string{}, f.greeted...)
+}
+
 // A session is one connection.
 type session struct {
 	*Fake
@@ -150,6 +158,9 @@ func (s *session) answer(line string) bool {
 	verb, rest, _ := strings.Cut(line, " ")
 	switch strings.ToUpper(verb) {
 	case "EHLO":
+		s.mu.Lock()
+		s.greeted = append(s.greeted, rest)
+		s.mu.Unlock()
 		offers := []string{"fake.example.org", "8BITMIME"}
 		if s.Site != nil && !s.tls {
 			offers = append(offers, "STARTTLS")
