@@ -16,7 +16,7 @@ const most = 256
 func TestParseBounds(t *testing.T) {
 	parse := func(data []byte) {
 		if n, err := dn.Parse(string(data)); err == nil {
-			n.String()
+			_ = n.String()
 			n.RFC2253()
 			n.Canonical()
 		}
@@ -52,7 +52,7 @@ func TestParseBounds(t *testing.T) {
 func TestFromDERBounds(t *testing.T) {
 	parse := func(data []byte) {
 		n := dn.MustFromDER(data)
-		n.String()
+		_ = n.String()
 		n.Legacy()
 		n.RFC2253()
 		n.Canonical()

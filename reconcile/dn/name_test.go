@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/x509"
 	"encoding/asn1"
+	"slices"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -268,6 +269,7 @@ func FuzzParse(f *testing.F) {
 	for _, s := range []string{
 		"/DC=ch/DC=cern/OU=Organic Units/CN=Jane Doe", `/CN=host\/x+UID=a\xC3\xA9`, "/OU=http://x/CN=a=b",
 		`CN="Doe, Jane"+UID=x , DC=ch`, `CN=\20a\,b\C3\A9,1.2.3=#0c0161;O=x`, `/CN=\x00A\x00\xE9`, "/E=a@b/S=x/USERID=y",
+		`CN=a,1.2.3=#090161`, // no string at all
 		`CN=a,1.2.3=#0c0191`, // a UTF8String that is none: its octets are those of a T61String
 	} {
 		f.Add(s)
@@ -297,10 +299,11 @@ func FuzzParse(f *testing.F) {
 
 // ambiguous reports what the slash form cannot express, as the doc comment of String says.
 func ambiguous(n dn.Name) bool {
+	plain := []int{asn1.TagUTF8String, asn1.TagNumericString, asn1.TagPrintableString, asn1.TagIA5String, 26} // 26: VisibleString
 	for _, rdn := range n.RDNs() {
 		for _, a := range rdn {
-			if bytes.ContainsRune(a.Value, '\\') || len(bytes.Trim(a.Value, " ")) == 0 || a.Tag == bmpTag || a.Tag == universalTag ||
-				a.Tag == t61Tag || bytes.IndexByte(a.Value, 0) >= 0 || a.Tag == asn1.TagUTF8String && !utf8.Valid(a.Value) {
+			if bytes.ContainsRune(a.Value, '\\') || len(bytes.Trim(a.Value, " ")) == 0 || bytes.IndexByte(a.Value, 0) >= 0 ||
+				!slices.Contains(plain, a.Tag) || a.Tag == asn1.TagUTF8String && !utf8.Valid(a.Value) {
 				return true
 			}
 		}

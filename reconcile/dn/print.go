@@ -10,7 +10,8 @@ const upperHex = "0123456789ABCDEF"
 
 // String returns the slash form as OpenSSL 3 prints it (X509_NAME_oneline). Parse(n.String()) equals n, unless a value
 // has a backslash before a "/", "+" or "x" (OpenSSL does not escape backslashes), is empty, or has octets that could as
-// well be of another string type, as those of a BMPString without any Latin letter or of a UTF8String that is not UTF-8.
+// well be of another type, as those of a BMPString without any Latin letter, of a UTF8String that is not UTF-8, or of what is
+// no string at all.
 func (n Name) String() string { return n.oneline(true) }
 
 // Legacy returns the slash form as OpenSSL 1.1 and older print it: no escapes, "/" between the parts of a multi-valued RDN.
