@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -179,8 +180,9 @@ func (r *resident) show(report *reconcile.Report, err error) {
 			s.alerts = append(s.alerts, t.Alert)
 		}
 	} else {
-		s.alerts = append([]plan.Alert{{ID: alertPass, Severity: plan.Critical, Subject: r.config, Where: "VO-Box",
-			Message: "the pass could not be made: " + err.Error(), Remedy: "vobox-reconcile --log-level debug"}}, s.alerts...)
+		s.alerts = slices.DeleteFunc(slices.Clone(s.alerts), func(a plan.Alert) bool { return a.ID == alertPass })
+		s.alerts = append(s.alerts, plan.Alert{ID: alertPass, Severity: plan.Critical, Subject: r.config, Where: "VO-Box",
+			Message: "the pass could not be made: " + err.Error(), Remedy: "vobox-reconcile --log-level debug"})
 	}
 	if s.history == nil || report != nil && report.Changed() {
 		r.web.readHistory(s, r.now())

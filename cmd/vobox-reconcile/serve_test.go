@@ -324,6 +324,7 @@ func TestServeDuringPasses(t *testing.T) {
 	w := newWeb(a, log, m)
 	r := &resident{app: a, log: log, manager: m, web: w, cfg: cfg, want: cfg.Desired(), told: map[string]told{}}
 	r.cfg.Watch.Listen = "127.0.0.1:1"
+	r.show(nil, errors.New("another reason"))
 	r.show(nil, errors.New("no reason"))
 	if why := w.current().unready(time.Now()); len(why) != 2 || !strings.Contains(why[1], "PASS") || !strings.Contains(why[1], "no reason") {
 		t.Errorf("after a pass that could not be made it is not ready as %q", why)
@@ -354,7 +355,7 @@ func TestServeDuringPasses(t *testing.T) {
 	}
 	wg.Wait()
 	text := ask(t, "GET", server.URL+"/metrics", nil).body
-	for result, want := range map[string]string{"error": "1", "unchanged": "5"} {
+	for result, want := range map[string]string{"error": "2", "unchanged": "5"} {
 		if got := metric(t, text, `vobox_passes_total{result="`+result+`"}`); got != want {
 			t.Errorf("%s passes are %s, want %s", got, result, want)
 		}
