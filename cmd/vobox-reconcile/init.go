@@ -43,9 +43,9 @@ switch off, in which order, and how to go back.
 A file that exists is never overwritten. Only what cannot be found is asked for;
 with --yes nothing is, and what has no likely answer has to come as a flag.
 
-  vobox-reconcile init                         write /etc/vobox-reconcile/config.yaml
-  vobox-reconcile init --output-file -         only show what would be written
-  vobox-reconcile init --print init-script     a file for /etc/init.d; also: unit, cron`
+  vobox-reconcile init                      write the configuration
+  vobox-reconcile init --output-file -      only show what would be written
+  vobox-reconcile init --print init-script  a file for /etc/init.d, or unit, cron`
 
 func (a *app) initCommand() *cobra.Command {
 	var f initFlags

@@ -296,7 +296,7 @@ func TestTakeOverOfBrokenBoxes(t *testing.T) {
 		{"the newest file does not last as long", func(b *oldBox) {
 			b.written(b.file, -time.Minute)
 			b.written(b.register("/CN=77", 5*time.Hour), time.Minute)
-		}, "REPO-NEWEST REPO-NEWEST", "1234567890", ""},
+		}, "REPO-NEWEST REPO-NEWEST", "path: \"*lcgadmin\"", ""},
 		{"CE.env names the proxy", func(b *oldBox) {
 			write(b.t, b.CEEnv, "export X509_USER_PROXY="+b.file+"\n")
 		}, "", "CE.env\n    set: {X509_USER_PROXY: \"${proxy.lcgadmin}\"}\n", ""},

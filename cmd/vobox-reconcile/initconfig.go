@@ -117,7 +117,11 @@ func (i *initiator) composeProxies(d *draft) {
 		if r.lifetime != 0 {
 			d.line(4, "lifetime", plan.Span(r.lifetime), "as long as the proxy that is there was made for")
 		}
-		if r.path != "" {
+		switch {
+		case r.pattern != "":
+			d.WriteString("    # Of the files of this pattern the valid one that lasts longest; it is renewed in place.\n")
+			d.line(4, "path", yamlWord(r.pattern), "")
+		case r.path != "":
 			d.WriteString("    # The file that is there stays the one that is used, and is renewed in place.\n")
 			d.line(4, "path", yamlWord(r.path), "")
 		}

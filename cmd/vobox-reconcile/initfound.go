@@ -20,7 +20,8 @@ import (
 type registered struct {
 	oldbox.Registration
 	name     string
-	path     string        // empty: the name that vobox-proxy would give it
+	path     string        // of the file that is there; empty: the name that vobox-proxy would give it
+	pattern  string        // that env files take the newest file of, if it is this one's alone; for the configuration
 	lifetime time.Duration // zero: the default
 	note     string
 }
@@ -74,6 +75,7 @@ func (i *initiator) chooseProxies() error {
 		}
 		i.stays = append(i.stays, i.registered(r, taken))
 	}
+	i.choosePatterns()
 	if len(dead) > 0 {
 		i.tell("REPO-EXPIRED", plan.Warning, i.vo.Repository, "has no valid proxy any more of "+strings.Join(dead, "; ")+": left out of the configuration",
 			"log in with a fresh proxy and type: vobox-reconcile register", "VO-Box")
@@ -84,6 +86,26 @@ func (i *initiator) chooseProxies() error {
 		}
 	}
 	return nil
+}
+
+// choosePatterns has the configuration keep the best file of the pattern that an env file takes the newest of: then every
+// pass tells when the two differ.
+func (i *initiator) choosePatterns() {
+	for _, f := range i.vo.EnvFiles {
+		pattern, ok := f.NewestRule("X509_USER_PROXY")
+		if !ok || filepath.Dir(pattern) != i.vo.Repository {
+			continue
+		}
+		at, n := 0, 0
+		for k, r := range i.stays {
+			if match, err := filepath.Match(pattern, r.file(i.vo)); match && err == nil {
+				at, n = k, n+1
+			}
+		}
+		if n == 1 {
+			i.stays[at].pattern = filepath.Base(pattern)
+		}
+	}
 }
 
 func whyNot(e oldbox.Entry) string {

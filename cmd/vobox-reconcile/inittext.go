@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/vobox-reconcile/vobox-reconcile/reconcile/oldbox"
 	"github.com/vobox-reconcile/vobox-reconcile/reconcile/plan"
 )
 
@@ -39,6 +40,11 @@ func (i *initiator) printFound() {
 	for _, r := range i.stays {
 		i.row(p, "proxy "+r.name, firstOf(r.Primary, "no attributes")+", "+firstOf(r.note, "not there yet"))
 		p.para(dim, 18, printable(r.Identity))
+	}
+	if f, ok := i.vo.EnvFile(oldbox.VersionFile); ok {
+		if v, set, _ := f.Value("JALIEN"); set && v != "" {
+			i.row(p, "JAliEn", v+"  ("+f.Path+")")
+		}
 	}
 	if len(i.vo.Start)+len(i.vo.Stop) > 0 {
 		i.row(p, "agents", fmt.Sprintf("%d in start, %d in stop: they are run as before", len(i.vo.Start), len(i.vo.Stop)))

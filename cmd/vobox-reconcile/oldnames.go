@@ -106,7 +106,7 @@ func commandFirst(args []string, forceFirst bool) (out []string, ok bool) {
 
 // voboxProxyCommand is what vobox-proxy shows without a command.
 func (a *app) voboxProxyCommand() *cobra.Command {
-	return &cobra.Command{
+	cmd := &cobra.Command{
 		Use:   "vobox-proxy COMMAND [flags]",
 		Short: "Be vobox-proxy",
 		Long: `As vobox-proxy this program registers the proxies of a VO-box, and lists them.
@@ -130,6 +130,9 @@ before the command or behind it.`,
 			return &exitError{code: exitUsage, err: fmt.Errorf("vobox-proxy has no command %q; there are %s", args[0], strings.Join(recordCommands, ", ")), help: "vobox-proxy --help"}
 		},
 	}
+	// Its usage is in the text, under the name that it was called by.
+	cmd.SetHelpFunc(func(cmd *cobra.Command, _ []string) { fmt.Fprintln(a.stdout, cmd.Long) })
+	return cmd
 }
 
 // oldCommands are the commands of the old tools.

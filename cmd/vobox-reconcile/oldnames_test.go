@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 )
 
 // The arguments of the old names, in all the ways in which manuals and public scripts write them.
@@ -70,6 +71,18 @@ func TestOldArguments(t *testing.T) {
 	oldOrder(in)
 	if !slices.Equal(in, []string{"-dn", "all", "query"}) {
 		t.Errorf("the arguments were written to: %q", in)
+	}
+}
+
+// What the commands of the old tools say of themselves.
+func TestOldHelp(t *testing.T) {
+	b := &box{t: t, env: map[string]string{}, now: time.Now}
+	for _, command := range []string{"init", "register", "unregister", "query", "vobox-proxy", "box-proxyrenewal"} {
+		r := b.must(0, command, "--help")
+		golden(t, "help-"+command+".txt", r.stdout)
+		if again := b.must(0, "help", command); again.stdout != r.stdout {
+			t.Errorf("help %s and --help differ", command)
+		}
 	}
 }
 

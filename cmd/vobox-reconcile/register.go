@@ -51,12 +51,12 @@ func (a *app) registerCommand() *cobra.Command {
 have it renewed from now on. This is vobox-proxy register, with its flags.
 
 Before anything is written the proxy is verified: it must be an RFC proxy with
-attributes of the VO. Then it is renewed once, so that it is known now, and not in
-two days, whether the MyProxy server lets this box do so, and for how long: see
-MP-T12 in the output. What is written is the renewed proxy, and an entry in conf.d
-beside the configuration.
+attributes of the VO. Then it is renewed once, so that it is known now, and not
+in two days, whether the MyProxy server lets this box do so, and for how long:
+see MP-T12 in the output. What is written is the renewed proxy, and an entry in
+conf.d beside the configuration.
 
-  vobox-reconcile register -t 48 --proxy-safe 3600 --myproxy-safe 864000 --email you@example.org`,
+  vobox-reconcile register -t 48 --email you@example.org`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.register(cmd.Context(), f) },
 	}
