@@ -177,9 +177,10 @@ func TestAlertsOverDays(t *testing.T) {
 }
 
 // A mail server that accepts connections and is never heard of again holds up the pass for as long as its timeout, and no other
-// channel; the pass is as good as ever; what was not told is told by the next pass; and that it was not is said once.
+// channel; the pass is as good as ever; what was not told is told by the next pass; and that it was not is said once, by the log,
+// and after an hour by the channels that work.
 func TestBlackHole(t *testing.T) {
-	b := newBox(t, gridtest.SiteOptions{StoredMax: 12 * time.Hour}).withMachineProxy()
+	b, pass := movedBox(t, gridtest.SiteOptions{StoredMax: 12 * time.Hour})
 	server, hook := mailtest.NewFake(t, nil), newListener(t)
 	server.Misbehave(mailtest.Silent)
 	b.alerting("email: {to: admin@example.org, smtp: '"+server.Addr+"'}", "webhook: {url: '"+hook.URL+"'}")
@@ -204,12 +205,28 @@ func TestBlackHole(t *testing.T) {
 			t.Errorf("the list lacks %q:\n%s", want, list.stdout)
 		}
 	}
-	if r := b.patient(100 * time.Millisecond); r.code != 0 || r.stdout != "" || r.stderr != "" {
+	pass(59 * time.Minute)
+	if r := b.patient(100*time.Millisecond, "--only", "jalien"); r.code != 0 || r.stdout != "" || r.stderr != "" || len(hook.all()) > 0 {
 		t.Errorf("the second time: %+v", r)
 	}
+	pass(time.Minute)
+	b.patient(100*time.Millisecond).mustBe(t, 0)
+	if told, want := hook.all(), []string{"ALERT email to admin@example.org via " + server.Addr + " warning open"}; !slices.Equal(told, want) {
+		t.Errorf("after an hour the webhook was told %q, want %q", told, want)
+	}
 	server.Misbehave(mailtest.None)
-	if r := b.patient(time.Minute); r.code != 0 || r.stdout+r.stderr != "" || len(server.Mails()) != 1 || len(hook.all()) != 0 {
-		t.Errorf("the third time: %+v, %d mails", r, len(server.Mails()))
+	if r := b.patient(time.Minute); r.code != 0 || r.stdout+r.stderr != "" || len(hook.all()) != 0 {
+		t.Errorf("when it works: %+v", r)
+	}
+	if mails := server.Mails(); len(mails) != 1 || !strings.Contains(string(mails[0].Data), "ALERT") || !strings.Contains(string(mails[0].Data), "MP-T12") {
+		t.Errorf("%d mails: %+v", len(mails), mails)
+	}
+	b.patient(time.Minute).mustBe(t, 0)
+	if told, want := hook.all(), []string{"ALERT email to admin@example.org via " + server.Addr + " warning ended"}; !slices.Equal(told, want) {
+		t.Errorf("in the end the webhook was told %q, want %q", told, want)
+	}
+	if mails := server.Mails(); len(mails) != 2 || !strings.Contains(mails[1].Parse(t).Header.Get("Subject"), "well again: ALERT") {
+		t.Errorf("%d mails", len(mails))
 	}
 }
 

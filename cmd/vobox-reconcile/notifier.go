@@ -24,6 +24,9 @@ import (
 // memoryFile is where it is kept what was told, in the state directory.
 const memoryFile = "alerts.json"
 
+// alertChannel is the alert of a channel that does not work.
+const alertChannel = "ALERT"
+
 // maxSecretFile is the largest file of a password or of headers that is read, in bytes.
 const maxSecretFile = 64 << 10
 
@@ -101,7 +104,9 @@ func (a *app) caller(want plan.Desired) func(ctx context.Context, argv []string,
 		err = r.Call(ctx, service.Call{Name: "alert", Argv: argv, Input: input, Env: env, Timeout: timeout})
 		var failed *service.Error
 		if errors.As(err, &failed) {
-			failed.Argv = failed.Argv[:1] // the rest is nobody's business
+			short := *failed
+			short.Argv, short.Remedy = short.Argv[:1], "" // the other arguments are nobody's business
+			return &notify.Error{Msg: short.Error(), Remedy: failed.Remedy, Where: "VO-Box", Err: err}
 		}
 		return err
 	}
@@ -135,10 +140,11 @@ func (n *notifier) tell(ctx context.Context, cfg *config.Config, want plan.Desir
 		return true
 	}
 	channels := n.channels(cfg, want)
+	alerts = append(alerts, unreached(channels, old, now)...)
 	if len(cfg.Alerts) > len(channels) {
 		n.log.Warn().Int("channels", len(cfg.Alerts)).Int("used", len(channels)).Msg("there are more channels for alerts than can be remembered; the last ones are not used")
 	}
-	pass := notify.Pass{Time: now.UTC().Truncate(time.Second), Ended: ended}
+	pass := notify.Pass{Time: now.UTC().Truncate(time.Second), Ended: func(id, subject string) bool { return id == alertChannel || ended(id, subject) }}
 	for _, al := range alerts {
 		pass.Alerts = append(pass.Alerts, forPeople(al))
 	}
@@ -152,12 +158,26 @@ func (n *notifier) tell(ctx context.Context, cfg *config.Config, want plan.Desir
 	return reached
 }
 
+// unreachedFor is how long a channel cannot be reached before the others are told.
+const unreachedFor = time.Hour
+
+// unreached are alerts about channels that do not work: that there is silence is what nobody notices. Such a channel is tried
+// with its own alert as well, so that it is known when it works again.
+func unreached(channels []channel, m notify.Memory, now time.Time) []plan.Alert {
+	var alerts []plan.Alert
+	for _, c := range channels {
+		l := m.Channels[c.listener.Key]
+		if l == nil || l.Failed.IsZero() || now.Sub(l.Failed) < unreachedFor {
+			continue
+		}
+		alerts = append(alerts, plan.Alert{ID: alertChannel, Severity: plan.Warning, Subject: c.listener.Name, Where: "VO-Box",
+			Message: fmt.Sprintf("alerts have not reached this channel since %s: %s", plan.Clock(l.Failed), l.Error), Remedy: "vobox-reconcile alerts --test"})
+	}
+	return alerts
+}
+
 // deliver tells each channel what it is due.
 func (n *notifier) deliver(ctx context.Context, channels []channel, due map[string][]notify.Alert, want plan.Desired, memory *notify.Memory) bool {
-	if len(due) == 0 {
-		return true
-	}
-	n.beginWork()
 	now := n.now()
 	var list []*notify.Delivery
 	var to []channel
@@ -167,6 +187,10 @@ func (n *notifier) deliver(ctx context.Context, channels []channel, due map[stri
 			to = append(to, c)
 		}
 	}
+	if len(list) == 0 {
+		return true
+	}
+	n.beginWork()
 	done := n.telling(len(list))
 	notify.Deliver(ctx, n.patience, list)
 	done()
@@ -211,7 +235,7 @@ func (n *notifier) undelivered(c channel, err error, say bool) {
 	if errors.As(err, &why) && why.Remedy != "" {
 		e = e.Str("remedy", printable(why.Remedy)).Str("where", why.Where)
 	}
-	e.Str("alert", "ALERT").Str("channel", c.listener.Name).Msg("an alert could not be delivered, which is tried again in the next pass: " + printable(err.Error()))
+	e.Str("alert", alertChannel).Str("channel", c.listener.Name).Msg("an alert could not be delivered, which is tried again in the next pass: " + printable(err.Error()))
 }
 
 // remembers reports whether there is something that people were told.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"path/filepath"
 	"strings"
@@ -16,7 +17,8 @@ import (
 // (1 for a sample).
 type Command struct {
 	Argv []string // argument list; no shell sees it
-	// Run runs an argument list with the input given, and what is in env beside a small fixed environment.
+	// Run runs an argument list with the input given, and what is in env beside a small fixed environment. It may return an
+	// [*Error] where it knows a remedy.
 	Run func(ctx context.Context, argv []string, input []byte, env []string) error
 }
 
@@ -51,7 +53,12 @@ func (c *Command) Deliver(ctx context.Context, m Message) error {
 	if m.Test {
 		env = append(env, "VOBOX_RECONCILE_TEST=1")
 	}
-	if err := c.Run(ctx, c.Argv, append(input, '\n'), env); err != nil {
+	err = c.Run(ctx, c.Argv, append(input, '\n'), env)
+	var known *Error
+	if errors.As(err, &known) && known.Remedy != "" {
+		return err
+	}
+	if err != nil {
 		return &Error{Msg: oneLine(fmt.Sprintf("%v", endedBy(ctx, err)), maxText), Err: err, Where: "VO-Box",
 			Remedy: "run it by hand, as the account: echo '{}' | " + quoteAll(c.Argv[:1])}
 	}

@@ -173,12 +173,13 @@ func (e *TimeoutError) Error() string { return fmt.Sprintf("no end within %v", e
 // Timeout makes it a timeout for those who ask as package net does.
 func (e *TimeoutError) Timeout() bool { return true }
 
-// ended is why the context ended, if it did: the cause is a better word for it than that a connection was closed.
+// endedBy is why the context ended, if it did: the cause is a better word for it than that a connection was closed.
 func endedBy(ctx context.Context, err error) error {
-	if err == nil || ctx.Err() == nil {
+	cause := context.Cause(ctx)
+	if err == nil || cause == nil || errors.Is(err, cause) {
 		return err
 	}
-	return fmt.Errorf("%w (%w)", context.Cause(ctx), err)
+	return fmt.Errorf("%w (%w)", cause, err)
 }
 
 // sortAlerts puts the worst first: what is critical, what is open, what was there first.
