@@ -3,11 +3,13 @@ package main
 import (
 	"encoding/json"
 	"encoding/pem"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -160,7 +162,7 @@ func TestLoginFailed(t *testing.T) {
 	damaged := b.file("damaged.pem", strings.Replace(string(read(t, key)), "\n", "\nAAAA", 1), 0o600)
 	readable := b.file("readable.pem", string(read(t, b.UserKey)), 0o644)
 	right, wrong := b.file("right", secret+"\n", 0o600), b.file("wrong", "another phrase\n", 0o600)
-	dead := b.file("vomses", strings.Replace(string(read(t, b.Vomses)), `"localhost"`, `"localhost.invalid"`, 1), 0o644)
+	dead := b.file("vomses", strings.Replace(string(read(t, b.Vomses)), fmt.Sprintf(`"%d"`, b.VOMS.Port()), `"1"`, 1), 0o644)
 	snapshotBefore := snapshot(t, b.uiProxy())
 	for _, tt := range []struct {
 		args string
@@ -177,7 +179,7 @@ func TestLoginFailed(t *testing.T) {
 		{"--key-file " + key, 1, "there is no terminal to ask for it on|    give it with --passphrase-file FILE or --passphrase-fd N\n"},
 		{"--key-file " + key + " --passphrase-file " + readable, 1, "has mode 0644"},
 		{"--key-file " + key + " --passphrase-file /nonexistent", 1, "no such file"},
-		{"--key-file " + key + " --passphrase-fd 77", 1, "reading the passphrase from file descriptor 77"},
+		{"--key-file " + key + " --passphrase-fd 7777", 1, "reading the passphrase from file descriptor 7777"},
 		{"--key-file " + readable, 1, "FILE-PERM: |everybody can read it|chmod"},
 		{"--key-file " + b.HostKey, 1, "USER-CERT: |is not the key of"},
 		{"--cert /nonexistent", 1, "FILE-READ: "},
@@ -496,6 +498,28 @@ func TestHoursNotConfig(t *testing.T) {
 			t.Errorf("%q becomes %q, want %q", tt.args, got, tt.want)
 		}
 	}
+}
+
+// A lifetime is read as hours or as the configuration's durations, and never as what it is not.
+func FuzzParseHours(f *testing.F) {
+	for _, s := range []string{"3000", "0", "90d", "48h", "1h30m", "-5", "soon", "00012", "1e3", "999999999999"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		d, err := parseHours(s)
+		if err != nil {
+			return
+		}
+		if d < 0 {
+			t.Errorf("%q is %v", s, d)
+		}
+		if n, err := strconv.Atoi(s); err == nil && d != time.Duration(n)*time.Hour {
+			t.Errorf("%q is %v, not so many hours", s, d)
+		}
+		if again, err := parseHours(d.String()); err != nil || again != d {
+			t.Errorf("%q is %v, which is %v, %v", s, d, again, err)
+		}
+	})
 }
 
 func TestEnrollHelp(t *testing.T) {

@@ -141,6 +141,6 @@ func (a *app) unlock(pair enroll.Pair, source *secretSource) (*proxycert.Credent
 		if !errors.Is(err, credfile.ErrPassphrase) || try >= source.tries {
 			return cred, err
 		}
-		fmt.Fprintf(a.stderr, "%s try again\n", a.talk.paint(yellow, "That is not the passphrase of "+pair.Key+";"))
+		fmt.Fprintf(a.stderr, "%s try again\n", a.talk.paint(yellow, printable("That is not the passphrase of "+pair.Key+";")))
 	}
 }

@@ -2,8 +2,10 @@ package main
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"os/exec"
 	"regexp"
@@ -253,7 +255,11 @@ func TestPassphraseStaysSecret(t *testing.T) {
 	s.typed(secret) // and no line end: it sits in the terminal
 	proc := fmt.Sprintf("/proc/%d/", cmd.Process.Pid)
 	for _, name := range []string{"cmdline", "environ"} {
-		if data := string(read(t, proc+name)); strings.Contains(data, "wrong horse") || strings.Contains(data, secret) {
+		data, err := os.ReadFile(proc + name)
+		if err != nil && !errors.Is(err, fs.ErrPermission) { // better still
+			t.Error(err)
+		}
+		if data := string(data); strings.Contains(data, "wrong horse") || strings.Contains(data, secret) {
 			t.Errorf("the passphrase is in %s: %q", name, data)
 		}
 	}
@@ -279,6 +285,29 @@ func TestPassphraseStaysSecret(t *testing.T) {
 			t.Errorf("%q is in the dump:\n%s", word, screen)
 		}
 	}
+}
+
+// A line is read, and nothing of what comes behind it.
+func FuzzSecretLine(f *testing.F) {
+	for _, s := range []string{"", "\n", "phrase\n", "phrase\r\nnext\n", "phrase", "\r", strings.Repeat("x", maxPassphrase) + "\n", strings.Repeat("x", maxPassphrase+1)} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		r := strings.NewReader(s)
+		got, err := secretLine(r, "the test")
+		want, rest, _ := strings.Cut(s, "\n")
+		want = strings.TrimSuffix(want, "\r")
+		switch {
+		case err == nil && string(got) != want:
+			t.Errorf("%q is %q", s, got)
+		case err == nil && r.Len() != len(rest):
+			t.Errorf("%d bytes of %q are left", r.Len(), s)
+		case err != nil && s != "" && len(want) <= maxPassphrase:
+			t.Errorf("%q: %v", s, err)
+		case err != nil && len(want) > 8 && strings.Contains(err.Error(), want):
+			t.Errorf("the passphrase is in the error: %v", err)
+		}
+	})
 }
 
 // New passphrases are typed twice.

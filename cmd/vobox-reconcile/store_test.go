@@ -133,7 +133,7 @@ func TestStoreRefused(t *testing.T) {
 		{"store -m alice", 64, "-m (--voms): attributes do not belong"},
 		{"store -L", 64, "vobox-reconcile login"},
 		{"store -p 70000", 64, "from 1 to 65535"},
-		{"store -s a,,b", 64, "names no MyProxy server"},
+		{"store -s a,,b", 64, "no MyProxy server is given"},
 		{"store --with-passphrase -R x", 64, "leave the passphrase out"},
 		{"store -S --passphrase-file -", 64, "would both read standard input"},
 		{"store -frob", 64, "store has no flag -frob, and neither has "},

@@ -177,17 +177,36 @@ func TestParseRepository(t *testing.T) {
 		{"a:1, b", 2, "a:1 b:2"},
 		{"[::1]", 7, "[::1]:7"},
 		{"::1", 7, "[::1]:7"},
+		{"::1", 0, "::1"},
+		{"[::1]:0012", 7, "[::1]:12"},
 	} {
 		got, err := enroll.ParseRepository(tt.in, tt.port)
 		if err != nil || strings.Join(got.Servers, " ") != tt.want {
 			t.Errorf("%q, port %d: %q, %v; want %q", tt.in, tt.port, got.Servers, err, tt.want)
 		}
 	}
-	for _, bad := range []string{"", " ", "a,,b", ","} {
+	for _, bad := range []string{"", " ", "a,,b", ",", ":7512", "a:0", "a:65536", "a:b", "0[0", "[a]", "a b", "::1:x", "[::1"} {
 		if got, err := enroll.ParseRepository(bad, 0); err == nil {
 			t.Errorf("%q: %q", bad, got.Servers)
 		}
 	}
+}
+
+// A list of servers names each of them, with one port at most, and reads back as itself.
+func FuzzParseRepository(f *testing.F) {
+	f.Add("myproxy.cern.ch", 0)
+	f.Add("a:1, b,[::1]", 7512)
+	f.Add(",", 1)
+	f.Fuzz(func(t *testing.T, s string, port int) {
+		r, err := enroll.ParseRepository(s, port)
+		if err != nil {
+			return
+		}
+		again, err := enroll.ParseRepository(strings.Join(r.Servers, ","), port)
+		if err != nil || !slices.Equal(again.Servers, r.Servers) {
+			t.Errorf("%q, port %d: %q, which is %q, %v", s, port, r.Servers, again.Servers, err)
+		}
+	})
 }
 
 // Whatever a server of another host than the VO box's says comes with words for this one.

@@ -28,16 +28,22 @@ type Repository struct {
 }
 
 // ParseRepository reads "host", "host:port" or a list of them with commas, as in $MYPROXY_SERVER. The port is for those
-// without one; 0 means MyProxy's own.
+// without one; 0 means MyProxy's own. An IPv6 address with a port is in brackets.
 func ParseRepository(servers string, port int) (Repository, error) {
+	if port < 0 || port > 65535 {
+		return Repository{}, fmt.Errorf("%d is not a port; it takes a number from 1 to 65535", port)
+	}
 	var r Repository
 	for s := range strings.SplitSeq(servers, ",") {
 		s = strings.TrimSpace(s)
-		if s == "" {
-			return Repository{}, fmt.Errorf("%q names no MyProxy server; write HOST or HOST:PORT", servers)
+		host, own, err := myproxy.SplitServer(s)
+		if err != nil {
+			return Repository{}, fmt.Errorf("%w; write HOST or HOST:PORT", err)
 		}
-		if _, _, err := net.SplitHostPort(s); err != nil && port != 0 {
-			s = net.JoinHostPort(strings.Trim(s, "[]"), strconv.Itoa(port))
+		if hasPort := host != strings.Trim(s, "[]"); !hasPort && port != 0 {
+			s = net.JoinHostPort(host, strconv.Itoa(port))
+		} else if hasPort {
+			s = net.JoinHostPort(host, strconv.Itoa(own))
 		}
 		r.Servers = append(r.Servers, s)
 	}
@@ -48,13 +54,12 @@ func ParseRepository(servers string, port int) (Repository, error) {
 func (e *Enroller) each(r Repository, show *proxycert.Credential, f func(*myproxy.Client) error) error {
 	var failed []error
 	for _, s := range r.Servers {
-		host := s
-		if h, _, err := net.SplitHostPort(s); err == nil {
-			host = h
+		host, _, err := myproxy.SplitServer(s)
+		if err != nil {
+			return err
 		}
-		c := &myproxy.Client{Server: s, Timeout: e.Timeout, Now: e.now, TLS: e.tls(show, strings.Trim(host, "[]"), r.DN)}
-		err := f(c)
-		if err == nil {
+		c := &myproxy.Client{Server: s, Timeout: e.Timeout, Now: e.now, TLS: e.tls(show, host, r.DN)}
+		if err = f(c); err == nil {
 			return nil
 		}
 		failed = append(failed, err)

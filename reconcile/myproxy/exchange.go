@@ -44,7 +44,7 @@ type exchange struct {
 func (c *Client) newExchange(r Request) (*exchange, error) {
 	x := &exchange{client: c, request: r, first: true}
 	var err error
-	if x.host, x.port, err = splitServer(c.Server); err != nil {
+	if x.host, x.port, err = SplitServer(c.Server); err != nil {
 		return nil, x.misused(err)
 	}
 	if _, err := r.Marshal(); err != nil {

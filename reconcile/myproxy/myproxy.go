@@ -107,9 +107,9 @@ func (c *Client) timeout() time.Duration {
 	return defaultTimeout
 }
 
-// splitServer takes a Client.Server apart. An IPv6 address may stand without
+// SplitServer takes a Client.Server apart. Without a port it is [DefaultPort]. An IPv6 address may stand without
 // brackets when it has no port.
-func splitServer(s string) (host string, port int, err error) {
+func SplitServer(s string) (host string, port int, err error) {
 	port = DefaultPort
 	switch {
 	case s == "":
