@@ -9,8 +9,10 @@ import (
 	"net/http/httptest"
 	"os"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/vobox-reconcile/vobox-reconcile/reconcile/notify"
@@ -147,22 +149,50 @@ func TestWebhookIsNotLedAway(t *testing.T) {
 	}
 }
 
+// A fakeNet answers requests without a network; answer is told how many there were before.
+type fakeNet struct {
+	n      int
+	answer func(n int, r *http.Request) (*http.Response, error)
+}
+
+func (f *fakeNet) RoundTrip(r *http.Request) (*http.Response, error) {
+	f.n++
+	return f.answer(f.n-1, r)
+}
+
 // A server that does not answer is asked again while there is time, and not longer.
 func TestWebhookHangs(t *testing.T) {
-	block := make(chan struct{})
-	t.Cleanup(func() { close(block) })
-	w, n := hook(t, func(_ int, w http.ResponseWriter, r *http.Request) {
-		io.Copy(io.Discard, r.Body)
-		select {
-		case <-block:
-		case <-r.Context().Done():
+	silence := func(_ int, r *http.Request) (*http.Response, error) {
+		<-r.Context().Done()
+		return nil, r.Context().Err()
+	}
+	once := func(n int, r *http.Request) (*http.Response, error) {
+		if n == 0 {
+			return silence(n, r)
 		}
-	})
-	d := &notify.Delivery{Channel: w, Message: message()}
-	notify.Deliver(t.Context(), time.Second, []*notify.Delivery{d})
-	refused(t, d.Err, token, "no end within", "let the box connect to 127.0.0.1:")
-	if n.Load() < 2 || d.Took > 30*time.Second {
-		t.Errorf("%d requests in %v", n.Load(), d.Took)
+		return &http.Response{StatusCode: http.StatusOK, Body: http.NoBody, Request: r}, nil
+	}
+	for _, tt := range []struct {
+		name    string
+		answer  func(n int, r *http.Request) (*http.Response, error)
+		tries   int
+		most    time.Duration
+		deliver bool
+	}{{"once", once, 2, 15 * time.Second, true}, {"for ever", silence, 4, 20 * time.Second, false}} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				net := &fakeNet{answer: tt.answer}
+				w := &notify.Webhook{URL: "https://chat.example.org/" + token, Client: &http.Client{Transport: net}}
+				d := &notify.Delivery{Channel: w, Message: message()}
+				notify.Deliver(t.Context(), 0, []*notify.Delivery{d})
+				if net.n < 2 || net.n > tt.tries || d.Took > tt.most || d.Delivered() != tt.deliver {
+					t.Errorf("%d requests in %v: %v", net.n, d.Took, d.Err)
+				}
+				if !tt.deliver {
+					refused(t, d.Err, token, "no end within", "let the box connect to chat.example.org")
+				}
+			})
+		})
 	}
 }
 
@@ -229,35 +259,33 @@ var _ notify.Channel = (*notify.Webhook)(nil)
 
 // The channels do not wait for each other, and one that panics or never ends is no more than one that fails.
 func TestDeliverSideBySide(t *testing.T) {
-	block := make(chan struct{})
-	t.Cleanup(func() { close(block) })
-	entered := make(chan string, 3)
-	both := make(chan struct{})
-	channel := func(name string, f func(ctx context.Context) error) *notify.Delivery {
-		return &notify.Delivery{Channel: stub{name, func(ctx context.Context) error {
-			entered <- name
-			return f(ctx)
-		}}, Message: message()}
-	}
-	good := channel("good", func(context.Context) error { <-both; return nil }) // ends only once the others have begun
-	bad := channel("bad", func(context.Context) error { panic("as intended") })
-	stuck := channel("stuck", func(context.Context) error { <-block; return nil })
-	go func() {
-		for range 3 {
-			<-entered
+	synctest.Test(t, func(t *testing.T) {
+		block, both := make(chan struct{}), make(chan struct{})
+		var begin sync.WaitGroup
+		begin.Add(3)
+		go func() { begin.Wait(); close(both) }()
+		channel := func(name string, f func(ctx context.Context) error) *notify.Delivery {
+			return &notify.Delivery{Message: message(), Channel: stub{name, func(ctx context.Context) error { begin.Done(); return f(ctx) }}}
 		}
-		close(both)
-	}()
-	notify.Deliver(t.Context(), 10*time.Millisecond, []*notify.Delivery{stuck, bad, good})
-	if good.Err != nil && !strings.Contains(good.Err.Error(), "does not end") { // where it took so long for all to begin
-		t.Errorf("good: %v", good.Err)
-	}
-	if bad.Delivered() || !strings.Contains(bad.Err.Error(), "as intended") {
-		t.Errorf("bad: %v", bad.Err)
-	}
-	if stuck.Delivered() || !strings.Contains(stuck.Err.Error(), "does not end") {
-		t.Errorf("stuck: %v", stuck.Err)
-	}
+		good := channel("good", func(context.Context) error { <-both; return nil }) // ends only once the others have begun
+		bad := channel("bad", func(context.Context) error { panic("as intended") })
+		stuck := channel("stuck", func(context.Context) error { <-block; return nil })
+		start := time.Now()
+		notify.Deliver(t.Context(), 20*time.Second, []*notify.Delivery{stuck, bad, good})
+		if took := time.Since(start); took > 22*time.Second {
+			t.Errorf("it took %v", took)
+		}
+		if good.Err != nil || good.Took > 0 {
+			t.Errorf("good: %v, after %v", good.Err, good.Took)
+		}
+		if bad.Delivered() || !strings.Contains(bad.Err.Error(), "as intended") {
+			t.Errorf("bad: %v", bad.Err)
+		}
+		if stuck.Delivered() || !strings.Contains(stuck.Err.Error(), "does not end") {
+			t.Errorf("stuck: %v", stuck.Err)
+		}
+		close(block)
+	})
 }
 
 // A stub is a channel that does what a test says.
