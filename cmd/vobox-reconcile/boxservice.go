@@ -39,18 +39,18 @@ func (a *app) boxServiceCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "box-proxyrenewal start|stop|restart|status|proxy",
 		Short: "Be the init script <vo>-box-proxyrenewal",
-		Long: `Be the init script <vo>-box-proxyrenewal of a VO-box: what /etc/init.d calls, and
-JAliEn's CE every hour while the proxy's attributes have less than 46 h left.
+		Long: `Be the init script <vo>-box-proxyrenewal of a VO-box: what init calls at boot,
+and JAliEn's CE every hour while the proxy's attributes have less than 46 h left.
 
-  start    a pass that restarts no service, since a service may be what calls; the
-           first time after a boot also the scripts in <root>/start, in the
+  start    a pass that restarts no service, since a service may be what calls;
+           the first time after a boot also the scripts in <root>/start, in the
            background, one after the other. Exit code 0 unless nothing could be
            tried: status tells whether the proxies can be used.
-  stop     the scripts in <root>/stop, for 30 s at most. Passes that cron or systemd
-           starts go on.
+  stop     the scripts in <root>/stop, for 30 s at most. Passes that cron or
+           systemd starts go on.
   restart  both
-  status   exit code 0 when started and all proxies can be used, 1 when one cannot,
-           3 when not started
+  status   exit code 0 when started and all proxies can be used, 1 when one
+           cannot, 3 when not started
   proxy    a new machine proxy, made by root
 
 The scripts run as the VO's account, as from a login, with the argument start or

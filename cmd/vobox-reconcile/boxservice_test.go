@@ -96,7 +96,7 @@ func TestBoxService(t *testing.T) {
 			t.Errorf("the agent was called as %q, want %q", got, want)
 		}
 	}
-	says(run(name, "status"), 0, `Service\s+running\s+in\s+pid`, "lcgadmin: 47h59m left", "machine-proxy: 23h59m left")
+	says(run(name, "status"), 0, `Service\s+running\s+in\s+pid`, `lcgadmin: 47h\d+m left`, `machine-proxy: 23h\d+m left`)
 
 	// JAliEn calls start when the proxy runs low. The old answer was all that happened.
 	b.register("/CN=1234567890", 10*time.Hour)

@@ -301,17 +301,18 @@ func (i *initiator) newestProxy(f oldbox.EnvFile, pattern string, r registered) 
 // lookAtUser compares ALIEN_USER with the owner of the certificate, where that is known: by the attribute nickname, which
 // ALICE's VOMS server gives, or from a DN of CERN.
 func (i *initiator) lookAtUser(file, user string) {
-	for _, r := range i.stays {
-		owners := ownersOf(r)
-		if len(owners) == 0 || slices.Contains(owners, user) {
-			return
-		}
-		i.tell("ENV-EXPECT", plan.Critical, file, fmt.Sprintf("has ALIEN_USER=%s, and the certificate is that of %s", user, strings.Join(owners, " or ")),
-			"correct ALIEN_USER, then restart all services; or register the proxy of "+user, "VO-Box")
+	if len(i.stays) == 0 {
 		return
 	}
+	owners := ownersOf(i.stays[0])
+	if len(owners) == 0 || slices.Contains(owners, user) {
+		return
+	}
+	i.tell("ENV-EXPECT", plan.Critical, file, fmt.Sprintf("has ALIEN_USER=%s, and the certificate is that of %s", user, strings.Join(owners, " or ")),
+		"correct ALIEN_USER, then restart all services; or register the proxy of "+user, "VO-Box")
 }
 
+// ownersOf are the account names that a certificate speaks of.
 func ownersOf(r registered) []string {
 	if r.Best != nil && r.Best.Report != nil {
 		for _, ac := range r.Best.Report.ACs {

@@ -67,9 +67,11 @@ seconds left, of which attribute certificates are a part. --dn, --voms, --vo and
 --name choose; without them all are listed. See also: vobox-reconcile status
 
   vobox-reconcile query -dn all
-  vobox-reconcile query-dn                       the DN of $X509_USER_PROXY, or of the first that is registered
-  vobox-reconcile query-proxy-filename --dn DN   the file of that DN's proxy
-  vobox-reconcile query-proxy-timeleft           seconds left of $X509_USER_PROXY; with --dn, of the registered one
+  vobox-reconcile query-dn               the DN of $X509_USER_PROXY, or else of
+                                         the first proxy that is registered
+  vobox-reconcile query-proxy-filename   the file of a registered proxy
+  vobox-reconcile query-proxy-timeleft   seconds left of $X509_USER_PROXY, or
+                                         with --dn of a registered proxy
 
 The exit code is 1 when nothing that was asked for is there.`,
 		Args: onlyAll(&f),
