@@ -71,9 +71,20 @@ type storedFlags struct {
 }
 
 func (f *storedFlags) register(fl *pflag.FlagSet) {
-	fl.BoolVarP(&f.asDN, "dn-as-username", "d", true, "under your DN: this is so unless -l says otherwise")
+	fl.BoolVarP(&f.asDN, "dn-as-username", "d", true, "under your DN: this is so unless -l says otherwise (=false: under $LOGNAME)")
 	fl.StringVarP(&f.username, "username", "l", "", "under this `name` instead of your DN")
 	fl.StringVarP(&f.name, "credname", "k", "", "`name` of the credential; without, it is the one that boxes use")
+}
+
+// user is the user name to ask for; empty: the DN.
+func (f *storedFlags) user(getenv func(string) string) (string, error) {
+	if f.username != "" || f.asDN {
+		return f.username, nil
+	}
+	if name := firstOf(getenv("LOGNAME"), getenv("USER")); name != "" {
+		return name, nil
+	}
+	return "", usage("--dn-as-username=false takes the user name from $LOGNAME, which is not set; give it with -l")
 }
 
 // policyFlags say who may have what is stored. Their order counts: -x and -X are about those behind them.
@@ -235,6 +246,7 @@ func (a *app) repository(f serverFlags, cfg *config.Config) (enroll.Repository, 
 
 // check says what cannot be asked for together.
 func (f *storeFlags) check() error {
+	f.withPassphrase = f.withPassphrase || !f.noPassphrase && !f.stdinPass && f.passphraseFile == ""
 	secret := f.withPassphrase || f.stdinPass || f.passphraseFile != ""
 	switch {
 	case secret && (f.policy.renewer != "" || f.policy.trusted != ""):
@@ -286,6 +298,10 @@ func (a *app) store(ctx context.Context, f *storeFlags) error {
 
 // deposit stores, and tries a renewal if there is a machine proxy, proved with the login proxy if there is one.
 func (a *app) deposit(ctx context.Context, e *enroll.Enroller, f *storeFlags, to enroll.Repository, user, login *proxycert.Credential, cfg *config.Config) (*storeDoc, enroll.StoreRequest, error) {
+	username, err := f.what.user(a.getenv)
+	if err != nil {
+		return nil, enroll.StoreRequest{}, err
+	}
 	passphrase, err := a.newPassphrase(f)
 	if err != nil {
 		return nil, enroll.StoreRequest{}, a.failed(err)
@@ -303,7 +319,7 @@ func (a *app) deposit(ctx context.Context, e *enroll.Enroller, f *storeFlags, to
 		old = e.ShortProxy(user)
 	}
 	req := enroll.StoreRequest{
-		Repository: to, Credential: user, Username: f.what.username, CredName: f.what.name, Describe: f.describe,
+		Repository: to, Credential: user, Username: username, CredName: f.what.name, Describe: f.describe,
 		Passphrase: passphrase, MaxLifetime: time.Duration(f.most),
 		Retriever: f.policy.retriever, TrustedRetriever: f.policy.trusted, Renewer: f.policy.renewer,
 	}

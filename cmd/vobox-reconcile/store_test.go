@@ -74,6 +74,7 @@ func both(r result) string { return r.stdout + r.stderr }
 func TestStoreRequest(t *testing.T) {
 	b := newBox(t, gridtest.SiteOptions{NotStored: true}).onUI()
 	user := b.User.Identity().String()
+	b.env["LOGNAME"] = "unixjane"
 	for _, tt := range []struct {
 		args                        string
 		username                    string
@@ -88,6 +89,7 @@ func TestStoreRequest(t *testing.T) {
 		{"-t 90m -c 10d", user, 90 * time.Minute, 240 * time.Hour, "", "", ""},
 		{"--proxy_lifetime=24 --cred_lifetime 100", user, 24 * time.Hour, 100 * time.Hour, "", "", ""},
 		{"-l jane", "jane", 48 * time.Hour, 0, "", "", ""},
+		{"-d=false", "unixjane", 48 * time.Hour, 0, "", "", ""},
 		{"-A", user, 48 * time.Hour, 0, "*", "", ""},
 		{"-R vobox.example.org", user, 48 * time.Hour, 0, "*/CN=vobox.example.org", "", ""},
 		{"-x -R /DC=org/CN=a -X -Z b -x -r /DC=org/CN=c", user, 48 * time.Hour, 0, "/DC=org/CN=a", "/DC=org/CN=c", "*/CN=b"},
@@ -134,6 +136,7 @@ func TestStoreRefused(t *testing.T) {
 		{"store -L", 64, "vobox-reconcile login"},
 		{"store -p 70000", 64, "from 1 to 65535"},
 		{"store -s a,,b", 64, "no MyProxy server is given"},
+		{"store -n=false", 1, "there is no terminal to ask for it on"},
 		{"store --with-passphrase -R x", 64, "leave the passphrase out"},
 		{"store -S --passphrase-file -", 64, "would both read standard input"},
 		{"store -frob", 64, "store has no flag -frob, and neither has "},

@@ -127,8 +127,11 @@ type depositor struct {
 
 // owner finds the user: by the proxy, by the certificate, or on a box by a proxy that is kept there.
 func (a *app) owner(f *lookFlags, cfg *config.Config) (depositor, error) {
-	o := depositor{username: f.what.username}
-	var err error
+	username, err := f.what.user(a.getenv)
+	o := depositor{username: username}
+	if err != nil {
+		return o, err
+	}
 	if f.cred.cert == "" {
 		path := firstOf(f.proxy, enroll.ProxyPath(a.getenv, os.Geteuid()))
 		if o.shown, err = a.validProxy(path); err == nil {
