@@ -174,6 +174,9 @@ func (i *initiator) chooseVO() error {
 			return err
 		}
 	}
+	if !formOK(strings.ToLower(name)) {
+		return usage("%q is not the name of a VO, such as alice", name)
+	}
 	if j := slices.Index(names, name); j >= 0 {
 		i.vo = i.box.VOs[j]
 	} else {
@@ -222,7 +225,7 @@ func (i *initiator) chooseServer() error {
 		if err != nil {
 			return err
 		}
-		i.server = oldbox.Setting{Value: answer, From: "nothing on the box names one"}
+		i.server = oldbox.Setting{Value: answer, From: "nothing on this box names one"}
 	}
 	for _, other := range i.box.Servers {
 		if other.Value != i.server.Value {

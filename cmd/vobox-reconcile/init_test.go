@@ -478,6 +478,7 @@ func TestInitFlags(t *testing.T) {
 		b.takeOver(64, append(args, "--vo", "alice")...)
 	}
 	b.takeOver(64, "--print", "cron", "--vo", "../x")
+	b.takeOver(64, "--vo", "al ice")
 	r := b.takeOver(0, "--vo", "alice", "--user", userName(), "--myproxy", "px.example.org:7513", "--dn", "/C=IT/CN=O'Neill \"x\" #1", "--voms", "alice:/alice/Role=production")
 	text := string(read(t, b.Config))
 	for _, want := range []string{"user: " + userName(), "server: \"px.example.org:7513\"", "attributes: [/alice/Role=production]", "name: production", `dn: "/C=IT/CN=O'Neill \"x\" #1"`} {
@@ -496,6 +497,26 @@ func TestInitFlags(t *testing.T) {
 	b.takeOver(0, "--vo", "alice")
 	if text := string(read(t, b.Config)); !strings.Contains(text, "CN=Jane Doe") || !strings.Contains(text, "server: myproxy.cern.ch") {
 		t.Errorf("from the login proxy:\n%s", text)
+	}
+}
+
+// A box that has nothing yet is set up, and there is nothing to switch off.
+func TestInitOfAnEmptyBox(t *testing.T) {
+	root := t.TempDir()
+	b := &box{t: t, env: map[string]string{}, now: time.Now}
+	r := b.must(0, "init", "--root", root, "--output-file", filepath.Join(root, "config.yaml"), "--yes", "--vo", "alice", "--user", userName())
+	for _, want := range []string{"there is none yet", "HOST-CERT", "VO-VOMSES", "VO-LSC", "its first pass changes nothing", "To set it up, as root"} {
+		if !strings.Contains(r.stdout, want) {
+			t.Errorf("it does not say %q:\n%s", want, r.stdout)
+		}
+	}
+	for _, not := range []string{"old daemon", "mkdir", "To go back"} {
+		if strings.Contains(r.stdout, not) {
+			t.Errorf("it says %q:\n%s", not, r.stdout)
+		}
+	}
+	if text := string(read(t, filepath.Join(root, "config.yaml"))); !strings.Contains(text, "proxies: []") || !strings.Contains(text, "#services:") {
+		t.Errorf("the configuration is\n%s", text)
 	}
 }
 

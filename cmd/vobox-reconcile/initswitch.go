@@ -36,18 +36,27 @@ func (i *initiator) switches() []switchStep {
 	if i.path != config.DefaultPath {
 		s.me += " --config " + shellWord(i.path)
 	}
-	s.add("a first pass, beside the old daemon: both renew the same files", s.me, "")
+	first := "a first pass"
+	if i.switchesOver() {
+		first += ", beside the old daemon: both renew the same files"
+	}
+	s.add(first, s.me, "")
 	if cron := i.below("/etc/cron.d/vobox-reconcile"); !there(cron) {
 		s.add("a pass every hour from now on (or use a unit of examples/: --watch reacts to changes too)",
 			s.printed("cron")+" > "+shellWord(cron), "rm "+shellWord(cron))
 	}
-	s.add("a place for the old pieces", "mkdir -p "+shellWord(s.kept), "")
 	s.daemon()
 	s.crontabs()
 	s.initScript()
 	s.unit()
 	s.name()
 	return s.steps
+}
+
+// switchesOver reports whether there is anything old to switch off.
+func (i *initiator) switchesOver() bool {
+	return i.vo.InitScript != "" && i.vo.InitLink == "" || len(i.vo.Units) > 0 ||
+		slices.ContainsFunc(i.box.Jobs, func(j oldbox.Job) bool { return j.VO == i.vo.Name })
 }
 
 func there(path string) bool {
@@ -141,6 +150,9 @@ func (s *switcher) initScript() {
 
 // keep moves a file to where old pieces are kept, and back.
 func (s *switcher) keep(path, suffix string) (back, forth string) {
+	if place := "mkdir -p " + shellWord(s.kept); !slices.ContainsFunc(s.steps, func(st switchStep) bool { return st.Command == place }) {
+		s.add("a place for the old pieces", place, "")
+	}
 	to := filepath.Join(s.kept, filepath.Base(path)+suffix)
 	return "mv " + shellWord(to) + " " + shellWord(path), "mv " + shellWord(path) + " " + shellWord(to)
 }

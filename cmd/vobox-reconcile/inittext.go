@@ -86,16 +86,23 @@ func (i *initiator) printFirstPass(p reporter) {
 }
 
 func (i *initiator) printSwitches(p reporter) {
-	fmt.Fprintf(p, "\n%s\n", p.paint(bold, "To switch over, as root, in this order:"))
+	title, back := "To set it up, as root, in this order:", "To undo that:"
+	if i.switchesOver() {
+		title, back = "To switch over, as root, in this order:", "To go back:"
+	}
+	fmt.Fprintf(p, "\n%s\n", p.paint(bold, title))
 	steps := i.switches()
 	for _, s := range steps {
 		p.switchStep(s.What, s.Command)
 	}
-	fmt.Fprintf(p, "\n%s\n", p.paint(bold, "To go back:"))
+	fmt.Fprintf(p, "\n%s\n", p.paint(bold, back))
 	for n := len(steps) - 1; n >= 0; n-- {
 		if steps[n].Undo != "" {
 			p.switchStep("", steps[n].Undo)
 		}
+	}
+	if !i.switchesOver() {
+		return
 	}
 	p.para(dim, 2, "The proxies stay where they are all the time, under the names they have: nothing is lost either way.")
 }
