@@ -89,7 +89,7 @@ func Parse(der []byte) (*AC, error) {
 	if len(der) > maxSize {
 		return nil, fmt.Errorf("attrcert: parsing attribute certificate: %d bytes are more than the %d allowed", len(der), maxSize)
 	}
-	ac, err := parse(bytes.Clone(der))
+	ac, err := Reader{}.parse(bytes.Clone(der))
 	if err != nil {
 		return nil, fmt.Errorf("attrcert: parsing attribute certificate: %w", err)
 	}
@@ -98,12 +98,22 @@ func Parse(der []byte) (*AC, error) {
 
 // FromCertificate returns the ACs in cert's VOMS extension (1.3.6.1.4.1.8005.100.100.5). A certificate without the
 // extension gives none and no error.
-func FromCertificate(cert *x509.Certificate) ([]*AC, error) {
+func FromCertificate(cert *x509.Certificate) ([]*AC, error) { return Reader{}.FromCertificate(cert) }
+
+// A Reader reads attribute certificates. The zero Reader reads them as the functions of the package do.
+type Reader struct {
+	// ParseCertificate is used for the certificates that an AC brings along, in place of x509.ParseCertificate: most ACs
+	// bring the same one.
+	ParseCertificate func(der []byte) (*x509.Certificate, error)
+}
+
+// FromCertificate is the function of that name.
+func (r Reader) FromCertificate(cert *x509.Certificate) ([]*AC, error) {
 	for _, e := range cert.Extensions {
 		if !e.Id.Equal(oidVOMSExtension) {
 			continue
 		}
-		acs, err := parseExtension(e.Value)
+		acs, err := r.parseExtension(e.Value)
 		if err != nil {
 			return nil, fmt.Errorf("attrcert: reading VOMS extension: %w", err)
 		}

@@ -25,7 +25,7 @@ const (
 
 // parseExtension reads SEQUENCE { SEQUENCE OF AttributeCertificate }. Several inner sequences are joined, which is what the
 // ASN.1 of the VOMS profile (SEQUENCE OF ACSeq) would allow.
-func parseExtension(value []byte) ([]*AC, error) {
+func (r Reader) parseExtension(value []byte) ([]*AC, error) {
 	if len(value) > maxSize {
 		return nil, fmt.Errorf("%d bytes are more than the %d allowed", len(value), maxSize)
 	}
@@ -44,7 +44,7 @@ func parseExtension(value []byte) ([]*AC, error) {
 			if len(acs) == maxACs || !list.ReadASN1Element(&der, cbasn1.SEQUENCE) {
 				return nil, fmt.Errorf("malformed attribute certificate number %d", len(acs)+1)
 			}
-			ac, err := parse(bytes.Clone(der))
+			ac, err := r.parse(bytes.Clone(der))
 			if err != nil {
 				return nil, fmt.Errorf("attribute certificate number %d: %w", len(acs)+1, err)
 			}
@@ -58,7 +58,7 @@ func parseExtension(value []byte) ([]*AC, error) {
 }
 
 // parse reads the outer structure (RFC 5755 section 4.1). The AC keeps der.
-func parse(der []byte) (*AC, error) {
+func (r Reader) parse(der []byte) (*AC, error) {
 	in := cryptobyte.String(der)
 	var body, info, inner, outer cryptobyte.String
 	if !in.ReadASN1(&body, cbasn1.SEQUENCE) {
@@ -75,7 +75,7 @@ func parse(der []byte) (*AC, error) {
 	if !body.ReadASN1Element(&outer, cbasn1.SEQUENCE) || !body.ReadASN1BitStringAsBytes(&ac.Signature) || !body.Empty() {
 		return nil, errors.New("malformed signature")
 	}
-	if err := ac.parseInfo(info, &inner); err != nil {
+	if err := ac.parseInfo(r, info, &inner); err != nil {
 		return nil, err
 	}
 	if !bytes.Equal(inner, outer) {
@@ -89,7 +89,7 @@ func parse(der []byte) (*AC, error) {
 }
 
 // parseInfo reads AttributeCertificateInfo; alg is set to its AlgorithmIdentifier.
-func (ac *AC) parseInfo(in cryptobyte.String, alg *cryptobyte.String) error {
+func (ac *AC) parseInfo(r Reader, in cryptobyte.String, alg *cryptobyte.String) error {
 	var body, holder, issuer, validity, attributes, extensions cryptobyte.String
 	var version int
 	if !in.ReadASN1(&body, cbasn1.SEQUENCE) || !body.ReadASN1Integer(&version) {
@@ -127,7 +127,7 @@ func (ac *AC) parseInfo(in cryptobyte.String, alg *cryptobyte.String) error {
 	if !body.ReadOptionalASN1(&extensions, &present, cbasn1.SEQUENCE) || !body.Empty() {
 		return errors.New("malformed extensions")
 	}
-	return ac.parseExtensions(extensions)
+	return ac.parseExtensions(r, extensions)
 }
 
 // parseHolder reads Holder with baseCertificateID [0] IMPLICIT IssuerSerial and nothing else. An issuerUID, which VOMS
@@ -278,7 +278,7 @@ func isPrintable(b []byte) bool {
 	return len(b) > 0
 }
 
-func (ac *AC) parseExtensions(in cryptobyte.String) error {
+func (ac *AC) parseExtensions(r Reader, in cryptobyte.String) error {
 	seen := make(map[string]bool)
 	for !in.Empty() {
 		var ext, value cryptobyte.String
@@ -301,14 +301,14 @@ func (ac *AC) parseExtensions(in cryptobyte.String) error {
 		if critical && !oid.Equal(oidTargets) {
 			ac.UnhandledCritical = append(ac.UnhandledCritical, oid)
 		}
-		if err := ac.parseExtension(oid, value); err != nil {
+		if err := ac.parseExtension(r, oid, value); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (ac *AC) parseExtension(oid asn1.ObjectIdentifier, value cryptobyte.String) error {
+func (ac *AC) parseExtension(r Reader, oid asn1.ObjectIdentifier, value cryptobyte.String) error {
 	switch {
 	case oid.Equal(oidNoRevAvail):
 		var null cryptobyte.String
@@ -321,7 +321,7 @@ func (ac *AC) parseExtension(oid asn1.ObjectIdentifier, value cryptobyte.String)
 	case oid.Equal(oidTargets):
 		return ac.parseTargets(value)
 	case oid.Equal(oidCertSequence):
-		return ac.parseCertificates(value)
+		return ac.parseCertificates(r, value)
 	case oid.Equal(oidAttributes):
 		return ac.parseGenericAttributes(value)
 	}
@@ -379,7 +379,14 @@ func (ac *AC) parseTargets(in cryptobyte.String) error {
 	return nil
 }
 
-func (ac *AC) parseCertificates(in cryptobyte.String) error {
+func (r Reader) certificate(der []byte) (*x509.Certificate, error) {
+	if r.ParseCertificate != nil {
+		return r.ParseCertificate(der)
+	}
+	return x509.ParseCertificate(der)
+}
+
+func (ac *AC) parseCertificates(r Reader, in cryptobyte.String) error {
 	var outer, list cryptobyte.String
 	if !in.ReadASN1(&outer, cbasn1.SEQUENCE) || !in.Empty() || !outer.ReadASN1(&list, cbasn1.SEQUENCE) || !outer.Empty() {
 		return errors.New("malformed AA certificate chain")
@@ -389,7 +396,7 @@ func (ac *AC) parseCertificates(in cryptobyte.String) error {
 		if len(ac.Certificates) == maxCerts || !list.ReadASN1Element(&der, cbasn1.SEQUENCE) {
 			return errors.New("malformed AA certificate chain")
 		}
-		cert, err := x509.ParseCertificate(der)
+		cert, err := r.certificate(der)
 		if err != nil {
 			return fmt.Errorf("certificate %d of the AA certificate chain: %w", len(ac.Certificates)+1, err)
 		}

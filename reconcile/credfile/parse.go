@@ -32,13 +32,27 @@ type File struct {
 
 	encrypted *pem.Block
 	container []byte // PKCS#12
+	parse     func(der []byte) (*x509.Certificate, error)
+}
+
+// A Reader reads files. The zero Reader reads them as [ParseAll] does.
+type Reader struct {
+	// ParseCertificate is used in place of x509.ParseCertificate: most proxies of a directory have the same certificates
+	// above them.
+	ParseCertificate func(der []byte) (*x509.Certificate, error)
 }
 
 // ParseAll reads a file of certificates, with a key or without. With an error, the File holds what was read before it.
 // Blocks of other types, such as EC PARAMETERS or a CRL, are passed over. Of a PKCS#12 file everything is Encrypted: see
 // Open.
-func ParseAll(data []byte) (*File, error) {
-	f := new(File)
+func ParseAll(data []byte) (*File, error) { return Reader{}.ParseAll(data) }
+
+// ParseAll is the function of that name.
+func (r Reader) ParseAll(data []byte) (*File, error) {
+	f := &File{parse: r.ParseCertificate}
+	if f.parse == nil {
+		f.parse = x509.ParseCertificate
+	}
 	data = bytes.TrimPrefix(data, []byte("\ufeff")) // of Windows editors
 	if err := checkText(data); err != nil {
 		return f, err
@@ -133,7 +147,7 @@ func (f *File) addCertificate(der []byte) {
 	if in.ReadASN1Element(&element, cbasn1.SEQUENCE) {
 		der = element
 	}
-	cert, err := x509.ParseCertificate(der)
+	cert, err := f.parse(der)
 	if err != nil {
 		f.Faults = append(f.Faults, fmt.Errorf("certificate %d: %w", len(f.Certificates)+len(f.Faults)+1, err))
 		return

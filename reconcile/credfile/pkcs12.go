@@ -70,7 +70,7 @@ func isPKCS12(data []byte) bool {
 }
 
 func (f *File) openPKCS12(pass []byte) error {
-	opened := &File{container: f.container}
+	opened := &File{container: f.container, parse: f.parse}
 	x := &pfx{file: opened, decrypt: &decrypter{pass: pass}}
 	if err := x.open(); err != nil {
 		return err

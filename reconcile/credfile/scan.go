@@ -61,7 +61,7 @@ func (s *scanner) next() (*pem.Block, error) {
 // emptyLine finds an empty line in a block without headers, or returns -1. OpenSSL allows one, in front, where headers would
 // end; another one ends what it reads.
 func emptyLine(body []byte) int {
-	if bytes.IndexByte(body, ':') >= 0 {
+	if bytes.IndexByte(body, ':') >= 0 || !mayHaveEmptyLine(body) {
 		return -1
 	}
 	first := bytes.IndexByte(body, '\n') + 1 // behind the BEGIN line
@@ -77,6 +77,16 @@ func emptyLine(body []byte) int {
 		at += length + 1
 	}
 	return -1
+}
+
+// mayHaveEmptyLine reports whether a line begins with white space or with its end, which hardly any does.
+func mayHaveEmptyLine(body []byte) bool {
+	for _, two := range [...]string{"\n\n", "\n\r", "\n ", "\n\t"} {
+		if bytes.Contains(body, []byte(two)) {
+			return true
+		}
+	}
+	return false
 }
 
 // decodeBlock decodes a whole block or, if it has no headers, only its body: encoding/pem looks for headers and boundaries

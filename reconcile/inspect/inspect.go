@@ -96,6 +96,7 @@ type Inspector struct {
 	UID   int // whose files ought to be; -1: not known, see [credfile.CheckFile]
 
 	mu     sync.Mutex
+	certs  certificates
 	acs    map[acKey][]acVerdict
 	tidied map[location]bool // where nothing was found to be wrong
 }
@@ -103,7 +104,7 @@ type Inspector struct {
 // Describe says what is in a file and whether it verifies.
 func (in *Inspector) Describe(data []byte) *Report {
 	r := new(Report)
-	file, err := credfile.ParseAll(data)
+	file, err := credfile.Reader{ParseCertificate: in.certs.parse}.ParseAll(data)
 	if file.PKCS12() {
 		err = openContainer(file)
 	}

@@ -5,9 +5,11 @@ import (
 	"crypto/x509"
 	"encoding/asn1"
 	"errors"
+	"hash/maphash"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"sync"
 	"syscall"
 
 	"github.com/vobox-reconcile/vobox-reconcile/reconcile/attrcert"
@@ -18,8 +20,55 @@ import (
 // What is remembered is bounded: files come from anywhere, and must not make memory grow.
 const (
 	maxRemembered = 256
+	maxNoted      = 1024
 	maxKept       = 16 << 10 // of an extension with attribute certificates, in bytes
 )
+
+// certificates parses those that it sees again once: of most files the user's, and the VOMS server's. The zero value is ready.
+type certificates struct {
+	mu    sync.Mutex
+	seed  maphash.Seed
+	seen  map[uint64]bool // once, by hash
+	known map[string]*x509.Certificate
+}
+
+// parse is x509.ParseCertificate; a certificate may be returned to several callers. What it was not given before is not kept,
+// so that ten thousand proxies leave nothing but their hashes.
+func (c *certificates) parse(der []byte) (*x509.Certificate, error) {
+	c.mu.Lock()
+	cert, again := c.known[string(der)], false
+	if cert == nil {
+		again = c.note(der)
+	}
+	c.mu.Unlock()
+	if cert != nil {
+		return cert, nil
+	}
+	cert, err := x509.ParseCertificate(der)
+	if err == nil && again && len(der) <= maxKept {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		if c.known == nil || len(c.known) >= maxRemembered {
+			c.known = make(map[string]*x509.Certificate)
+		}
+		c.known[string(der)] = cert
+	}
+	return cert, err
+}
+
+// note reports whether it was given the same before, or something of the same hash.
+func (c *certificates) note(der []byte) bool {
+	if c.seen == nil {
+		c.seed = maphash.MakeSeed()
+	}
+	if c.seen == nil || len(c.seen) >= maxNoted {
+		c.seen = make(map[uint64]bool)
+	}
+	hash := maphash.Bytes(c.seed, der)
+	again := c.seen[hash]
+	c.seen[hash] = true
+	return again
+}
 
 // An acKey is the extension that holds attribute certificates and the certificate they are to be about, by their digests.
 // All proxies of a login carry the same ones, and so do the copies of a proxy that lie about on a box.
@@ -47,7 +96,7 @@ func (in *Inspector) acsOf(chain []Certificate, holder *x509.Certificate) ([]acV
 		verdicts, known := in.acs[key]
 		in.mu.Unlock()
 		if !known {
-			acs, err := attrcert.FromCertificate(chain[i].Certificate)
+			acs, err := attrcert.Reader{ParseCertificate: in.certs.parse}.FromCertificate(chain[i].Certificate)
 			if err != nil {
 				return nil, err
 			}

@@ -171,7 +171,7 @@ func whyWeak(ac *attrcert.AC) string {
 
 // signerByLSC takes the signer from the AC, and the LSC file's word for who it may be.
 func (s *Store) signerByLSC(ac *attrcert.AC, about dn.Name, now time.Time, file string, lsc [][]writtenName) ([]*node, error) {
-	p, err := newPool(ac.Certificates)
+	p, err := s.signerPool(ac.Certificates)
 	if err != nil {
 		return nil, err
 	}
@@ -189,6 +189,30 @@ func (s *Store) signerByLSC(ac *attrcert.AC, about dn.Name, now time.Time, file 
 	}
 	return chain, nil
 }
+
+// signerPool is newPool. While the directories stand still, a certificate that comes with one attribute certificate after the
+// other, parsed once, is looked at once.
+func (s *Store) signerPool(certs []*x509.Certificate) (pool, error) {
+	if !s.Still || len(certs) != 1 {
+		return newPool(certs)
+	}
+	s.mu.Lock()
+	n := s.signers[certs[0]]
+	s.mu.Unlock()
+	if n == nil {
+		n = newSharedNode(certs[0])
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if s.signers == nil || len(s.signers) >= maxSigners {
+			s.signers = make(map[*x509.Certificate]*node)
+		}
+		s.signers[certs[0]] = n
+	}
+	return pool{n}, nil
+}
+
+// maxSigners bounds the memory of them; a site sees the servers of a few VOs.
+const maxSigners = 64
 
 // findSigner returns the certificate that signed the AC. It is the first one, but vomsd writes the rest of its chain in
 // front when it is configured with one.

@@ -1,6 +1,7 @@
 package trust
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"strings"
@@ -101,15 +102,26 @@ func matchesLSC(chains [][]writtenName, path []*node) bool {
 		}
 		good := true
 		for i, text := range chain {
-			want := path[i/2].subject
-			if i%2 == 1 {
-				want = path[i/2].issuer
-			}
-			good = good && text.is(spell(want))
+			good = good && text.is(spelledAt(path, i))
 		}
 		if good {
 			return true
 		}
 	}
 	return false
+}
+
+// spelledAt is the subject of a path's certificate i/2, or its issuer. As the next one's subject, where the two are the same
+// octets, that is known already.
+func spelledAt(path []*node, i int) *spelling {
+	n := path[i/2]
+	if i%2 == 0 {
+		return n.spelled()
+	}
+	if i/2+1 < len(path) {
+		if above := path[i/2+1]; bytes.Equal(n.cert.RawIssuer, above.cert.RawSubject) {
+			return above.spelled()
+		}
+	}
+	return spell(n.issuer)
 }

@@ -73,9 +73,10 @@ type Store struct {
 	Still bool
 
 	mu       sync.Mutex
-	files    map[string]*cachedFile // by path
-	verified map[signatureKey]bool  // signatures of CAs found good
-	paths    map[pathKey]foundPath  // only if Still
+	files    map[string]*cachedFile      // by path
+	verified map[signatureKey]bool       // signatures of CAs found good
+	paths    map[pathKey]foundPath       // only if Still
+	signers  map[*x509.Certificate]*node // of attribute certificates; only if Still
 }
 
 // A Result describes a chain that verified.
