@@ -23,7 +23,9 @@ func (b *bench) enroll() {
 	flags := []string{"-d", "-n", "-t", "48", "-c", "3000"}
 	b.compare("store / myproxy-init", 0.6,
 		func() sample { return b.time(0, env, b.binary, append([]string{"store"}, px.Args(flags...)...)...) },
-		func() sample { return b.time(0, append(env, "GT_PROXY_MODE=rfc"), "myproxy-init", px.Args(flags...)...) })
+		func() sample {
+			return b.time(0, append(env, "GT_PROXY_MODE=rfc"), "myproxy-init", px.Args(flags...)...)
+		})
 	b.compare("stored / myproxy-info", 0.4,
 		func() sample { return b.time(0, env, b.binary, append([]string{"stored"}, px.Args("-d")...)...) },
 		func() sample { return b.time(0, env, "myproxy-info", px.Args("-d")...) })
