@@ -48,6 +48,15 @@ a channel did not take it.`,
 	}
 	cmd.Flags().BoolVar(&test, "test", false, "send a sample through every channel")
 	cmd.Flags().StringArrayVar(&only, "only", nil, "with --test: through this `channel` only, such as email or webhook-2 (repeatable)")
+	cmd.RegisterFlagCompletionFunc("only", func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+		var labels []string
+		if cfg, err := a.load(); err == nil {
+			for _, c := range a.channels(cfg, cfg.Desired()) {
+				labels = append(labels, c.label+"\t"+c.listener.Name)
+			}
+		}
+		return labels, cobra.ShellCompDirectiveNoFileComp
+	})
 	return cmd
 }
 
