@@ -10,7 +10,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
@@ -287,75 +286,6 @@ func (i *initiator) check() error {
 	return nil
 }
 
-// trial loads a configuration as it would be: with main in place of the file at path, unless main is nil, and with changes to
-// the files of conf.d by name, nil taking one away. Faults name the files as if they were in place.
-func (a *app) trial(path string, main []byte, changes map[string][]byte) (*config.Config, error) {
-	dir, err := os.MkdirTemp("", "vobox-reconcile-")
-	if err != nil {
-		return nil, fmt.Errorf("trying the configuration: %w", err)
-	}
-	defer os.RemoveAll(dir)
-	files, err := trialFiles(path, main, changes)
-	if err != nil {
-		return nil, fmt.Errorf("trying the configuration: %w", err)
-	}
-	for name, data := range files {
-		file := filepath.Join(dir, name)
-		if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
-			return nil, fmt.Errorf("trying the configuration: %w", err)
-		}
-		if err := os.WriteFile(file, data, 0o600); err != nil {
-			return nil, fmt.Errorf("trying the configuration: %w", err)
-		}
-	}
-	env := config.OSEnv()
-	env.Getenv = a.getenv
-	cfg, err := config.Load(filepath.Join(dir, filepath.Base(path)), env)
-	var faults config.Errors
-	if errors.As(err, &faults) {
-		in := strings.NewReplacer(dir+"/", filepath.Dir(path)+"/")
-		for k := range faults {
-			f := &faults[k]
-			f.File, f.Problem, f.Instead = in.Replace(f.File), in.Replace(f.Problem), in.Replace(f.Instead)
-		}
-		return nil, faults
-	}
-	return cfg, err
-}
-
-// trialFiles are the files of a configuration, by name relative to its directory.
-func trialFiles(path string, main []byte, changes map[string][]byte) (files map[string][]byte, err error) {
-	if main == nil {
-		if main, err = os.ReadFile(path); err != nil {
-			return nil, err
-		}
-	}
-	files = map[string][]byte{filepath.Base(path): main}
-	confd := filepath.Join(filepath.Dir(path), "conf.d")
-	there, err := os.ReadDir(confd)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, err
-	}
-	for _, e := range there {
-		if filepath.Ext(e.Name()) != ".yaml" || strings.HasPrefix(e.Name(), ".") {
-			continue
-		}
-		data, err := os.ReadFile(filepath.Join(confd, e.Name()))
-		if err != nil {
-			return nil, err
-		}
-		files[filepath.Join("conf.d", e.Name())] = data
-	}
-	for name, data := range changes {
-		if data == nil {
-			delete(files, filepath.Join("conf.d", name))
-		} else {
-			files[filepath.Join("conf.d", name)] = data
-		}
-	}
-	return files, nil
-}
-
 // finish writes the configuration and says what was found.
 func (i *initiator) finish() error {
 	if i.path == "-" {
@@ -394,40 +324,4 @@ func (i *initiator) refused(err error) error {
 		return fmt.Errorf("writing the configuration: %w; run it as root, or as %s with --output-file ~/.config/vobox-reconcile/config.yaml", err, i.vo.Account.Name)
 	}
 	return fmt.Errorf("writing the configuration: %w", err)
-}
-
-// wholeHours is a lifetime in whole hours; servers begin validity a few minutes in the past, for clocks.
-func wholeHours(d time.Duration) int { return int(d.Round(time.Hour) / time.Hour) }
-
-// shellWord is an argument for a shell that a person types at.
-func shellWord(s string) string {
-	const safe = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_./+-:@%="
-	if s != "" && strings.Trim(s, safe) == "" {
-		return s
-	}
-	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
-}
-
-// yamlWord is a scalar for YAML: as it is where nothing in it means anything to YAML, else in double quotes.
-func yamlWord(s string) string {
-	const safe = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_./+-"
-	plain := s != "" && strings.Trim(s, safe) == "" && strings.ContainsAny(s[:1], "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz/") &&
-		!slices.Contains([]string{"true", "false", "yes", "no", "on", "off", "null", "y", "n"}, strings.ToLower(s))
-	if plain {
-		return s
-	}
-	var b strings.Builder
-	b.WriteByte('"')
-	for _, r := range s {
-		switch {
-		case r == '"' || r == '\\':
-			b.WriteString(`\` + string(r))
-		case r < 0x20 || r == 0x7f || r >= 0x80 && r < 0xa0 || r == 0x2028 || r == 0x2029 || r == 0xfeff:
-			b.WriteString(`\u` + fmt.Sprintf("%04x", r))
-		default:
-			b.WriteRune(r)
-		}
-	}
-	b.WriteByte('"')
-	return b.String()
 }

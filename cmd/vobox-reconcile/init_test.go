@@ -352,6 +352,12 @@ func TestTakeOverOfBrokenBoxes(t *testing.T) {
 				b.t.Fatal(err)
 			}
 		}, "JALIEN-CHECK", "lcgadmin", ""},
+		{"attributes that no configuration can have", func(b *oldBox) {
+			b.keep("/C=IT/CN=A", "BIOMED:/BIOMED/Role=x", b.expired())
+			b.put("var/lib/vobox/alice/proxy_repository/"+credfile.EscapeName("/C=IT/CN=A/CN=1", "x:/x y/z"), 0o600, "garbage\n")
+			b.put("var/lib/vobox/alice/proxy_repository/"+credfile.EscapeName("/C=IT/CN=A/CN=2", "BIOMED:/BIOMED"), 0o600, "garbage\n")
+			b.edit(b.in("home/alicesgm/.alien/Environment"), "jdoe", "'${USER}'")
+		}, "ENV-EXPECT REPO-FILE REPO-FILE REPO-FILE", `expect: {ALIEN_USER: "$${USER}"}`, ""},
 		{"no CVMFS", func(b *oldBox) {
 			if err := os.RemoveAll(b.in("cvmfs")); err != nil {
 				b.t.Fatal(err)

@@ -40,9 +40,6 @@ func (d *draft) note(lines ...string) {
 	}
 }
 
-// oneComment keeps a comment on its line, whatever names of files are in it.
-func oneComment(s string) string { return strings.ReplaceAll(printable(s), "\n", " ") }
-
 // compose writes the configuration.
 func (i *initiator) compose() error {
 	var d draft
@@ -128,14 +125,6 @@ func (i *initiator) composeProxies(d *draft) {
 	}
 }
 
-// yamlFQAN is an FQAN in a flow list: "=" means nothing there.
-func yamlFQAN(s string) string {
-	if word := yamlWord(strings.ReplaceAll(s, "=", "")); !strings.HasPrefix(word, `"`) {
-		return s
-	}
-	return yamlWord(s)
-}
-
 // An envEntry is one env file for the configuration.
 type envEntry struct {
 	path   string
@@ -183,19 +172,11 @@ func (i *initiator) composeEnvFiles(d *draft) {
 }
 
 func (i *initiator) composeEnvFile(d *draft, e envEntry, off string) {
-	d.WriteString(off + "  - path: " + yamlWord2(i.nameOf(e.path)) + "\n")
+	d.WriteString(off + "  - path: " + yamlPath(i.nameOf(e.path)) + "\n")
 	d.WriteString(off + "    set: {" + strings.Join(e.set, ", ") + "}\n")
 	if len(e.expect) > 0 {
 		d.WriteString(off + "    expect: {" + strings.Join(e.expect, ", ") + "}\n")
 	}
-}
-
-// yamlWord2 takes a path that may begin with ~name/.
-func yamlWord2(s string) string {
-	if rest, ok := strings.CutPrefix(s, "~"); ok && !strings.HasPrefix(yamlWord(rest), `"`) {
-		return s
-	}
-	return yamlWord(s)
 }
 
 // nameOf writes a path below the account's home with ~, on a box of which / is the real one.
@@ -215,13 +196,13 @@ func (i *initiator) envEntry(f oldbox.EnvFile) envEntry {
 	e := envEntry{path: f.Path}
 	i.keepProxy(f, &e)
 	if v, set, known := f.Value("MYPROXY_SERVER"); set && known && v == i.server.Value {
-		e.set = append(e.set, "MYPROXY_SERVER: "+yamlWord(v))
+		e.set = append(e.set, "MYPROXY_SERVER: "+yamlValue(v))
 	}
 	if !strings.HasSuffix(f.Path, "/"+oldbox.AliEnvironment) {
 		return e
 	}
 	if v, set, known := f.Value("ALIEN_USER"); set && known && v != "" {
-		e.expect = append(e.expect, "ALIEN_USER: "+yamlWord(v))
+		e.expect = append(e.expect, "ALIEN_USER: "+yamlValue(v))
 		i.lookAtUser(f.Path, v)
 	}
 	return e

@@ -69,6 +69,10 @@ func (i *initiator) chooseProxies() error {
 	taken := map[string]bool{plan.MachineName: true}
 	var dead []string
 	for n, r := range regs {
+		if why := beyond(r); why != "" {
+			i.tell("REPO-FILE", plan.Warning, i.vo.Repository, "has a proxy of "+r.Identity+" that no configuration can have: "+why, "look at it: vobox-reconcile inspect -r "+shellWord(i.vo.Repository), "VO-Box")
+			continue
+		}
 		if r.Best == nil && len(r.Files) > 0 && (valid || n > 0) {
 			dead = append(dead, fmt.Sprintf("%s (%s)", r.Identity, firstOf(r.Primary, "no attributes")))
 			continue
@@ -86,6 +90,20 @@ func (i *initiator) chooseProxies() error {
 		}
 	}
 	return nil
+}
+
+// beyond says why a registration cannot be written into a configuration: names that other VOs' servers or CAs have made up.
+func beyond(r oldbox.Registration) string {
+	if r.Primary == "" {
+		return ""
+	}
+	if _, err := attrcert.ParseFQAN(r.Primary); err != nil {
+		return err.Error()
+	}
+	if !formOK(r.VO) {
+		return fmt.Sprintf("%q is not the name of a VO in lower case", r.VO)
+	}
+	return ""
 }
 
 // choosePatterns has the configuration keep the best file of the pattern that an env file takes the newest of: then every
