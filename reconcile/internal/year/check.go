@@ -130,7 +130,9 @@ func (j *judge) dips() []Span {
 	end := time.Time{}
 	times := []time.Time{j.s.From}
 	for _, x := range j.s.Jumps {
-		times = append(times, x.At)
+		if x.At.Before(j.s.To) {
+			times = append(times, x.At)
+		}
 	}
 	placed := slices.DeleteFunc(slices.Clone(j.placed), func(p placing) bool { return p.name == plan.MachineName })
 	for _, p := range placed {
@@ -193,15 +195,9 @@ func (j *judge) lowCron(dip Span) {
 		case v.Killed || v.Hand || !j.isGood(whole) || v.At.Before(dip.From) && v.Done.After(dip.From):
 		case v.At.Before(dip.From) && j.regular(i) && j.steady(Span{v.At, dip.From.Add(1)}) && j.untouched(Span{v.At, dip.From.Add(1)}):
 			j.fault(dip.From, "below 46h", "for %s, although the run of %s met servers that were well", plan.Span(dip.length()), stamp(v.At))
-		case !v.At.Before(dip.From) && j.steady(whole) && j.untouched(whole):
+		case v.At.After(dip.From) && j.steady(whole) && j.untouched(whole):
 			j.fault(v.At, "stays below 46h", "after this run, which met servers that were well")
 		}
-	}
-	if dip.From.Equal(j.s.From) || !j.present(around(dip.From, 2*j.s.every()+settle, 0)) || !j.steady(around(dip.From, 2*j.s.every()+settle, 1)) || !j.untouched(around(dip.From, 1, 1)) {
-		return
-	}
-	if i, ok := slices.BinarySearchFunc(j.visits, dip.From, func(v Visit, t time.Time) int { return v.At.Compare(t) }); !ok && (i == 0 || dip.From.Sub(j.visits[i-1].At) > j.s.every()+settle) {
-		j.fault(dip.From, "a life of its own", "no run within a period before, although the machine was on")
 	}
 }
 

@@ -77,7 +77,7 @@ func (j *judge) often(i int, v Visit) {
 			n++
 		}
 	}
-	if n > 4 && n > 4+3*j.incidents(window) {
+	if n > 7 && n > 7+3*j.incidents(window) {
 		j.fault(v.At, "a swarm", "%d passes within ten minutes", n)
 	}
 }

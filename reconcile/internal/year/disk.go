@@ -2,6 +2,7 @@ package year
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -51,6 +52,7 @@ type disk struct {
 	restarts   []time.Time
 	restarting bool // and that may not be on record yet
 	again      bool // nothing has changed, but the restart may not be on record
+	known      time.Time
 	last       *reconcile.Report
 }
 
@@ -186,7 +188,7 @@ func (b *disk) Boot() {
 	b.engine.Resident = true
 	b.watcher = watch.New()
 	b.watcher.Blind = true // events would come when the system likes
-	b.watcher.Poll = 5 * time.Minute
+	b.watcher.Poll = 10 * time.Minute
 	b.watcher.Now = b.BoxNow
 }
 
@@ -258,15 +260,10 @@ func (b *disk) Pass(o Order) Visit {
 	}
 	b.last = report
 	v.Changed, v.Refused, v.Alerts, v.Next = report.Changed(), report.Refused(), report.Alerts, report.NextLook
-	issued := false
 	for _, out := range report.Outcomes {
-		if out.Step.Action == plan.Renew && out.Result != reconcile.Done {
+		if out.Step.Action == plan.Renew && out.Result == reconcile.Failed {
 			v.Failed = append(v.Failed, out.Step.Target)
 		}
-		issued = issued || out.Step.Target == userProxy && out.Step.Action == plan.Renew && out.Result == reconcile.Done
-	}
-	if issued {
-		b.knows()
 	}
 	b.passed(report)
 	return v
@@ -321,16 +318,33 @@ func (b *disk) calmClock(s Span) bool {
 	return j.steady(s) && j.stateKept(s.To) && !slices.ContainsFunc(b.Kills, func(k Kill) bool { return s.has(k.At) })
 }
 
-// Left reads the files as a program that knows nothing of this one would.
-func (b *disk) Left() (user, machine time.Duration) {
-	left := func(path string) time.Duration {
-		end, err := endOf(path)
-		if err != nil {
-			return -1
-		}
-		return end.Sub(b.BoxNow())
+// Known reads the record of the program.
+func (b *disk) Known() time.Time {
+	path := filepath.Join(b.want.State, "state.json")
+	if !b.fresh(path, "known") {
+		return b.known
 	}
-	return left(b.want.Credentials[1].Path), left(b.want.Credentials[0].Path)
+	var record struct{ Grants map[string]plan.Grant }
+	data, err := os.ReadFile(path)
+	if err != nil || json.Unmarshal(data, &record) != nil {
+		record.Grants = nil
+	}
+	b.known = record.Grants[userProxy].StoredEnd
+	return b.known
+}
+
+// Left is by the files, as a program that knows nothing of this one would read them. See look.
+func (b *disk) Left() (user, machine time.Duration) {
+	b.observe()
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	left := func(c plan.Credential) time.Duration {
+		if end := b.ends[c.Path]; !end.IsZero() {
+			return end.Sub(b.BoxNow())
+		}
+		return -1
+	}
+	return left(b.want.Credentials[1]), left(b.want.Credentials[0])
 }
 
 var _ reconcile.Issuer = (*disk)(nil)

@@ -58,10 +58,8 @@ func (b *disk) edit(what string) {
 	case "proxy readable by all":
 		err = os.Chmod(user, 0o644)
 	case "state deleted":
-		b.forget()
 		err = b.spoil(state, os.Remove)
 	case "state cut short":
-		b.forget()
 		err = b.spoil(state, func(path string) error { return os.Truncate(path, 20) })
 	case "host certificate replaced":
 		err = b.ca.host(b.World)

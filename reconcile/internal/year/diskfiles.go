@@ -46,26 +46,31 @@ type fileID struct {
 	time  time.Time
 }
 
-// fresh reports whether a file has changed since it was last asked.
-func (b *disk) fresh(path string) bool {
+// fresh reports whether a file has changed since whoever is asking has asked last.
+func (b *disk) fresh(path, who string) bool {
 	var id fileID
 	if info, err := os.Lstat(path); err == nil {
 		id = fileID{info.Sys().(*syscall.Stat_t).Ino, info.Size(), info.ModTime()}
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.seen[path] == id {
+	if b.seen[who+path] == id {
 		return false
 	}
-	b.seen[path] = id
+	b.seen[who+path] = id
 	return true
 }
 
 // observe looks at every file that has changed, as a reader at any moment would: each is whole.
 func (b *disk) observe() {
 	for _, path := range b.files {
-		if !b.fresh(path) {
+		if !b.fresh(path, "") {
 			continue
+		}
+		for _, c := range b.want.Credentials {
+			if c.Path == path {
+				b.look(c.Name, false)
+			}
 		}
 		b.mu.Lock()
 		spoilt := b.spoilt[path]

@@ -26,7 +26,7 @@ type Visit struct {
 	HostLeft, StoredLeft time.Duration // of the host certificate, and of what is on the MyProxy server
 	Nearest              time.Duration // of all that people have to replace, what ends first
 	StoredAge            time.Duration // since it was stored
-	Known                time.Duration // of what the box was last given a proxy of; zero: nothing
+	Known                time.Duration // of the same, as the box has on record; zero: it has not
 }
 
 // why is the reason for which no good proxy can be had.

@@ -52,7 +52,10 @@ type model struct {
 }
 
 // proxy is a proxy file: its times, by the true clock or the clock of the box, whoever has signed.
-type proxy struct{ begin, end, acBegin time.Time }
+type proxy struct {
+	begin, acBegin time.Time
+	own, end       time.Time // without and with the certificates of those who have signed
+}
 
 var errKilled = errors.New("killed")
 
@@ -80,7 +83,6 @@ func (m *model) edit(what string) {
 		delete(m.proxies, plan.MachineName)
 	case "state deleted", "state cut short":
 		m.grant, m.runs = nil, nil
-		m.forget()
 	}
 	m.changed, m.own = m.Now(), false
 }
@@ -128,6 +130,13 @@ func (m *model) Wait(moment, until time.Time) watch.Wake {
 }
 
 func (m *model) Moot(w watch.Wake) bool { return w.Cause == watch.Changed && m.failed && m.own }
+
+func (m *model) Known() time.Time {
+	if m.grant == nil {
+		return time.Time{}
+	}
+	return m.grant.StoredEnd
+}
 
 func (m *model) Left() (user, machine time.Duration) {
 	left := func(name string) time.Duration {
@@ -186,7 +195,7 @@ func (m *model) hook() bool {
 func (m *model) Pass(o Order) Visit {
 	m.hooks, m.kill, m.own = 0, o.Kill, true
 	now := m.BoxNow()
-	if n := len(m.runs); m.grant != nil && (o.SetBack || n > 0 && m.runs[n-1].At.After(now.Add(10*time.Second))) {
+	if n := len(m.runs); m.grant != nil && (o.SetBack || n > 0 && m.runs[n-1].At.After(now.Add(time.Second))) {
 		m.grant.Stale = true
 	}
 	if n := len(m.runs); n == 0 || now.Sub(m.runs[n-1].At).Abs() >= 5*time.Minute {

@@ -55,7 +55,7 @@ func (m *model) take(c plan.Credential, fresh proxy, g plan.Grant) error {
 	}
 	if st.Fault == "" {
 		g.Time, g.Granted, g.Taken = now, fresh.end.Sub(now), worse == nil
-		if g.Granted < min(g.Proxy.Granted, g.Asked)-plan.Slack(g.Asked) && g.AC.Limit == plan.LimitNone {
+		if g.AC.Limit == plan.LimitNone && fresh.end.Before(fresh.own.Add(-plan.Slack(g.Asked))) {
 			g.AC = plan.Share{Granted: g.Granted, Limit: plan.LimitSigner}
 		}
 		m.grant = &g
@@ -67,9 +67,6 @@ func (m *model) take(c plan.Credential, fresh proxy, g plan.Grant) error {
 		return errKilled
 	}
 	m.put(c.Name, fresh)
-	if st.Fault == "" {
-		m.knows()
-	}
 	if m.hook() {
 		return errKilled
 	}
@@ -119,12 +116,16 @@ func (m *model) issue(c plan.Credential) (proxy, plan.Grant, error) {
 		return proxy{}, plan.Grant{}, err
 	}
 	g.AC.Granted = a.End.Sub(asked)
-	if g.AC.Granted < lifetime-plan.Slack(lifetime) {
+	if g.AC.Granted < lifetime-plan.Slack(lifetime) && a.End.Sub(a.Begin) < min(c.Lifetime, g.Proxy.Granted)-plan.Slack(lifetime) {
 		g.AC.Limit = plan.LimitAC
+	}
+	if g.Proxy.Limit == plan.LimitStored && d.End.Sub(d.Begin) >= c.Lifetime {
+		g.Proxy.Limit = plan.LimitNone // all of it, by the clock of the server
 	}
 	p.begin = later(p.begin, m.BoxNow().Truncate(time.Second).Add(-skew))
 	p.acBegin = a.Begin
-	p.end = earlier(p.end, earlier(a.End, a.SignerEnd))
+	p.own = earlier(p.end, a.End)
+	p.end = earlier(p.own, a.SignerEnd)
 	return p, g, nil
 }
 

@@ -18,6 +18,8 @@ type Box interface {
 	// Moot reports whether what woke the process is what the last pass has written itself, and nothing is left to do but what
 	// has just failed.
 	Moot(watch.Wake) bool
+	// Known is the end of the stored credential, as the box has on record; zero: it has not.
+	Known() time.Time
 	// Left is what is left of the proxies by the clock of the box; negative: over, or there is none.
 	Left() (user, machine time.Duration)
 }
@@ -164,8 +166,8 @@ func (l *life) pass(hand, setBack bool) Visit {
 			v.Nearest = min(v.Nearest, s.To.Sub(now))
 		}
 	}
-	if !l.known.IsZero() {
-		v.Known = l.known.Sub(now)
+	if end := l.box.Known(); !end.IsZero() {
+		v.Known = end.Sub(now)
 	}
 	l.mu.Unlock()
 	l.Log.visit(v)

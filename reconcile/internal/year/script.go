@@ -21,7 +21,13 @@ type Options struct {
 
 func (o Options) days() int { return cmp.Or(o.Days, 365) }
 
-func (o Options) every() time.Duration { return cmp.Or(o.Every, time.Hour) }
+// every is the longest time between two passes: watch.interval, with --watch.
+func (o Options) every() time.Duration {
+	if o.Watch {
+		return time.Hour
+	}
+	return cmp.Or(o.Every, time.Hour)
+}
 
 func (o Options) String() string {
 	mode := fmt.Sprintf("cron every %s", o.every())

@@ -37,8 +37,6 @@ type World struct {
 	hostEnd time.Time
 	hostOK  bool // nobody is about to replace it
 	signers []Span
-	offered time.Time // end of the stored credential of which the box was given a proxy last
-	known   time.Time // the same, if it has taken the proxy
 }
 
 // stored is a credential on the MyProxy server.
@@ -198,7 +196,6 @@ func (w *World) Delegate(lifetime time.Duration) (Delegation, error) {
 	if !now.Before(w.stored.end) {
 		return Delegation{}, &Refusal{MyProxy, "NOCRED", false}
 	}
-	w.offered = w.stored.end
 	end := earlier(now.Add(min(lifetime, w.stored.max)), w.stored.end)
 	return Delegation{Begin: now.Add(-5 * time.Minute), End: end, StoredEnd: w.stored.end, CertEnd: w.stored.certEnd}, nil
 }
@@ -233,20 +230,6 @@ func (w *World) Host() (n int, end time.Time) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.hosts, w.hostEnd
-}
-
-// knows is the box having taken what it was given: from then on it knows when the stored credential ends.
-func (w *World) knows() {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.known = w.offered
-}
-
-// forget is the record of it having been lost.
-func (w *World) forget() {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.known = time.Time{}
 }
 
 // Tell is people reading the alerts of a pass.

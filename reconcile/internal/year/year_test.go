@@ -4,26 +4,32 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
 	"strconv"
+	"sync"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/vobox-reconcile/vobox-reconcile/reconcile/internal/year"
 )
 
-var seed = flag.Uint64("year.seed", 0, "replay the life of this seed; with -v its log is printed")
+var seed = flag.Uint64("year.seed", 0, "replay the life of this `seed`, and print its log")
 
-// seeds are those to be lived: the one asked for, or the first n; VOBOX_YEARS of them if that is set.
+// seeds are those to be lived: the one asked for, or the first n, or of VOBOX_YEARS as many times that.
 func seeds(t *testing.T, n int) []uint64 {
 	t.Helper()
 	if *seed != 0 {
 		return []uint64{*seed}
 	}
 	if s := os.Getenv("VOBOX_YEARS"); s != "" {
-		var err error
-		if n, err = strconv.Atoi(s); err != nil {
-			t.Fatal(err)
+		times, err := strconv.Atoi(s)
+		if err != nil {
+			t.Fatalf("VOBOX_YEARS=%q: how many times as many seeds?", s)
 		}
+		n *= times
 	}
 	list := make([]uint64, n)
 	for i := range list {
@@ -32,8 +38,56 @@ func seeds(t *testing.T, n int) []uint64 {
 	return list
 }
 
+// plainly reports whether the test is to go on. Under the race detector it is not: it is done by a process of its own
+// without, which takes a tenth of the time and finds as much, where everything happens in one goroutine or in an order
+// that a bubble prescribes.
+func plainly(t *testing.T) bool {
+	t.Helper()
+	if !race {
+		return true
+	}
+	program, err := plainBinary()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.CommandContext(t.Context(), program, "-test.run=^"+t.Name()+"$", "-test.timeout=15m", fmt.Sprintf("-year.seed=%d", *seed))
+	out, err := cmd.CombinedOutput()
+	if err != nil || *seed != 0 {
+		t.Logf("without the race detector:\n%s", out)
+	}
+	if err != nil {
+		t.Error(err)
+	}
+	return false
+}
+
+var plainDir string
+
+func TestMain(m *testing.M) {
+	flag.Parse()
+	code := m.Run()
+	if plainDir != "" {
+		os.RemoveAll(plainDir)
+	}
+	os.Exit(code)
+}
+
+// plainBinary is the program of these tests without the race detector.
+var plainBinary = sync.OnceValues(func() (string, error) {
+	dir, err := os.MkdirTemp("", "year-")
+	if err != nil {
+		return "", err
+	}
+	plainDir = dir
+	path := filepath.Join(dir, "year.test")
+	if out, err := exec.Command("go", "test", "-race=false", "-c", "-o", path, ".").CombinedOutput(); err != nil {
+		return "", fmt.Errorf("building the tests without the race detector: %w\n%s", err, out)
+	}
+	return path, nil
+})
+
 // judge fails the test with what must not have been, and says how to see the whole life.
-func judge(t *testing.T, o year.Options, log *year.Log) {
+func judge(t *testing.T, test string, o year.Options, log *year.Log) {
 	t.Helper()
 	faults := log.Judge()
 	for i, f := range faults {
@@ -44,20 +98,88 @@ func judge(t *testing.T, o year.Options, log *year.Log) {
 		t.Errorf("%s: %s", o, f)
 	}
 	if len(faults) > 0 {
-		t.Logf("replay: go test ./reconcile/internal/year -run %s -year.seed=%d -v", t.Name(), o.Seed)
+		t.Logf("replay: go test ./reconcile/internal/year -run '^%s$' -year.seed=%d -v", test, o.Seed)
 	}
 	if *seed != 0 {
 		fmt.Println(log)
 	}
 }
 
-func TestModel(t *testing.T) {
-	for _, s := range seeds(t, 20) {
-		for _, w := range []bool{false, true} {
-			o := year.Options{Seed: s, Watch: w}
-			judge(t, o, year.Model(year.Write(o), nil, *seed != 0))
-		}
+// each lives the lives of all seeds, as many at a time as there are processors.
+func each(t *testing.T, n int, live func(seed uint64)) {
+	t.Helper()
+	var wg sync.WaitGroup
+	places := make(chan struct{}, runtime.GOMAXPROCS(0))
+	for _, s := range seeds(t, n) {
+		places <- struct{}{}
+		wg.Go(func() {
+			defer func() { <-places }()
+			live(s)
+		})
 	}
+	wg.Wait()
+}
+
+// modelLife is what the model lives with a seed: whole years first, then quarters in which as much happens as in a year.
+// Every second is with --watch, the others from cron, mostly hourly.
+func modelLife(seed uint64) year.Options {
+	o := year.Options{Seed: seed, Watch: seed%2 == 0}
+	if seed > 20 {
+		o.Days, o.Busy = 90, 4
+	}
+	if !o.Watch {
+		o.Every = map[uint64]time.Duration{31: 10 * time.Minute, 5: 30 * time.Minute, 15: 75 * time.Minute}[seed%40]
+	}
+	return o
+}
+
+// engineLife is what the engine lives with a seed: a fortnight in which as much happens as in a third of a year.
+func engineLife(seed uint64) year.Options {
+	return year.Options{Seed: seed, Watch: seed%2 == 0, Days: 14, Busy: 8}
+}
+
+// Hundreds of lives of a modelled box.
+func TestModel(t *testing.T) {
+	if !plainly(t) {
+		return
+	}
+	each(t, 200, func(s uint64) {
+		o := modelLife(s)
+		judge(t, "TestModel", o, year.Model(year.Write(o), nil, *seed != 0))
+	})
+}
+
+// The real engine, on disk.
+func TestEngine(t *testing.T) {
+	if !plainly(t) {
+		return
+	}
+	for _, s := range seeds(t, 16) {
+		o := engineLife(s)
+		judge(t, "TestEngine", o, engine(t, o, year.Sabotage{}))
+	}
+}
+
+// A few days of the same under the race detector.
+func TestEngineRaces(t *testing.T) {
+	for _, s := range seeds(t, 2) {
+		o := engineLife(s)
+		o.Days, o.Busy = 2, 50
+		judge(t, "TestEngineRaces", o, engine(t, o, year.Sabotage{}))
+	}
+}
+
+func engine(t *testing.T, o year.Options, sabot year.Sabotage) (log *year.Log) {
+	t.Helper()
+	dir := shm(t)
+	synctest.Test(t, func(t *testing.T) {
+		var err error
+		if log, err = year.Engine(t.Context(), year.Write(o), dir, sabot); err != nil {
+			t.Fatal(err)
+		}
+	})
+	os.RemoveAll(dir)
+	return log
 }
 
 // shm is a directory in memory, where syncing a file costs nothing, if there is one.
@@ -69,20 +191,4 @@ func shm(t *testing.T) string {
 	}
 	t.Cleanup(func() { os.RemoveAll(dir) })
 	return dir
-}
-
-func TestEngine(t *testing.T) {
-	for _, s := range seeds(t, 2) {
-		for _, w := range []bool{false, true} {
-			o := year.Options{Seed: s, Watch: w, Days: 10, Busy: 12}
-			dir := shm(t)
-			synctest.Test(t, func(t *testing.T) {
-				log, err := year.Engine(t.Context(), year.Write(o), dir, year.Sabotage{})
-				if err != nil {
-					t.Fatal(err)
-				}
-				judge(t, o, log)
-			})
-		}
-	}
 }
