@@ -3,6 +3,7 @@ package main
 import (
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -52,8 +53,10 @@ func TestTextfile(t *testing.T) {
 	if !strings.Contains(text, "\nvobox_alerts{") {
 		t.Errorf("a failed renewal is no alert:\n%s", text)
 	}
-	if metric(t, text, "vobox_pass_success_timestamp_seconds") < success {
-		t.Errorf("the last success is older than %s", success)
+	before, err := strconv.ParseFloat(success, 64)
+	after, err2 := strconv.ParseFloat(metric(t, text, "vobox_pass_success_timestamp_seconds"), 64)
+	if err != nil || err2 != nil || after < before {
+		t.Errorf("the last success was at %f (%v), and before at %f (%v)", after, err2, before, err)
 	}
 	if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o644 {
 		t.Errorf("the text file is %v, %v", info, err)
