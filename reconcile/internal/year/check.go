@@ -3,7 +3,6 @@ package year
 import (
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/vobox-reconcile/vobox-reconcile/reconcile/plan"
@@ -209,12 +208,5 @@ func (j *judge) regular(i int) bool {
 			n++
 		}
 	}
-	return n >= 4 && j.stateKept(j.visits[i].At)
-}
-
-// stateKept reports whether nobody has deleted the records of the last passes.
-func (j *judge) stateKept(t time.Time) bool {
-	return !slices.ContainsFunc(j.s.Edits, func(e Edit) bool {
-		return strings.HasPrefix(e.What, "state") && around(t, 4*j.s.every(), 0).has(e.At)
-	})
+	return n >= 4
 }

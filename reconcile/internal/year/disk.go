@@ -37,6 +37,7 @@ type disk struct {
 	ca      *authority
 	files   []string // that must be whole whenever somebody looks
 	sabot   Sabotage
+	wire    *Wire // nil: what is beyond the network is modelled
 	watcher *watch.Watcher
 	ctx     context.Context
 
@@ -68,11 +69,12 @@ type SabotagedBox struct {
 	Restart func()
 }
 
-// Engine lives a script on a box in a directory, which is made. It must be called in a bubble of testing/synctest.
-func Engine(ctx context.Context, s *Script, dir string, sabot Sabotage) (*Log, error) {
+// Engine lives a script on a box in a directory, which is made. It must be called in a bubble of testing/synctest. Without
+// a wire, what is beyond the network is modelled.
+func Engine(ctx context.Context, s *Script, dir string, wire *Wire, sabot Sabotage) (*Log, error) {
 	time.Sleep(time.Until(s.From))
 	w := NewWorld(s, bubble{})
-	b, err := newDisk(ctx, w, dir, sabot)
+	b, err := newDisk(ctx, w, dir, wire, sabot)
 	if err != nil {
 		return nil, err
 	}
@@ -111,11 +113,16 @@ func (w *World) happen(done <-chan struct{}) {
 	}
 }
 
-func newDisk(ctx context.Context, w *World, dir string, sabot Sabotage) (*disk, error) {
-	b := &disk{World: w, ctx: ctx, sabot: sabot, seen: map[string]fileID{}, ends: map[string]time.Time{}, spoilt: map[string]bool{}, kill: -1, owed: true}
+func newDisk(ctx context.Context, w *World, dir string, wire *Wire, sabot Sabotage) (*disk, error) {
+	b := &disk{World: w, ctx: ctx, wire: wire, sabot: sabot, seen: map[string]fileID{}, ends: map[string]time.Time{}, spoilt: map[string]bool{}, kill: -1, owed: true}
 	b.want = desired(dir)
 	var err error
-	if b.ca, err = newAuthority(w, dir); err != nil {
+	if wire != nil {
+		b.ca, err = wire.authority(w, dir)
+	} else {
+		b.ca, err = newAuthority(w, dir)
+	}
+	if err != nil {
 		return nil, fmt.Errorf("making the box: %w", err)
 	}
 	for _, c := range b.want.Credentials {
@@ -133,8 +140,18 @@ func newDisk(ctx context.Context, w *World, dir string, sabot Sabotage) (*disk, 
 	if err := os.WriteFile(b.want.EnvFiles[0].Path, []byte(strings.Join(b.foreign, "\n")+"\n"), 0o644); err != nil {
 		return nil, err
 	}
+	if w.Seed%3 == 0 { // a journal that is about to be rotated
+		line := `{"time":"2026-02-28T00:00:00Z","id":"renew/proxy/lcgadmin","action":"renew","kind":"proxy","target":"lcgadmin","reason":"","result":"done","tookSeconds":1}` + "\n"
+		if err := os.WriteFile(filepath.Join(b.want.State, "journal.jsonl"), []byte(strings.Repeat(line, (1<<20)/len(line)-20)), 0o600); err != nil {
+			return nil, err
+		}
+	}
 	b.local = &issue.Issuer{Now: w.BoxNow}
 	b.engine = &reconcile.Engine{Trust: b.ca.trust, Issuer: reconcile.Issuer(b), Services: b, Now: b.now, Log: zerolog.Nop(), Progress: b.progress}
+	if wire != nil {
+		b.local, b.engine.LoginProxy = wire.issuer(b), wire.site.LoginProxy
+		b.want.Credentials[1].Source.MyProxy.Server, b.want.Credentials[1].Key = wire.site.MyProxy.Addr(), "p256" // quickly made
+	}
 	if sabot.Issuer != nil {
 		b.engine.Issuer = sabot.Issuer(b)
 	}
@@ -315,7 +332,8 @@ func (b *disk) Restart(_ context.Context, c service.Command) error {
 // calmClock reports whether nothing has happened in a span that restarts are counted wrongly for.
 func (b *disk) calmClock(s Span) bool {
 	j := judge{Log: b.Log, s: b.Script}
-	return j.steady(s) && j.stateKept(s.To) && !slices.ContainsFunc(b.Kills, func(k Kill) bool { return s.has(k.At) })
+	lost := func(e Edit) bool { return s.has(e.At) && strings.HasPrefix(e.What, "state") }
+	return j.steady(s) && !slices.ContainsFunc(b.Edits, lost) && !slices.ContainsFunc(b.Kills, func(k Kill) bool { return s.has(k.At) })
 }
 
 // Known reads the record of the program.

@@ -190,6 +190,9 @@ func (b *disk) passed(r *reconcile.Report) {
 // sizes looks at the end whether what is kept stays small.
 func (b *disk) sizes() {
 	most := map[string]int64{"state.json": 16 << 10, "journal.jsonl": 1<<20 + 4096, "journal.jsonl.1": 1<<20 + 4096, "runs": 8192, "lock": 0}
+	if _, err := os.Stat(filepath.Join(b.want.State, "journal.jsonl.1")); b.Seed%3 == 0 && b.days() > 2 && err != nil {
+		b.Log.fault(b.Now(), "what is kept", "the journal was not rotated: %v", err)
+	}
 	entries, err := os.ReadDir(b.want.State)
 	if err != nil {
 		b.Log.fault(b.Now(), "what is kept", "%v", err)

@@ -60,7 +60,7 @@ func newAuthority(w *World, dir string) (*authority, error) {
 // host installs the host certificate that there is now.
 func (a *authority) host(w *World) error {
 	_, end := w.Host()
-	c, err := a.ca.Issue(gridtest.CertRequest{Subject: a.ca.Below("OU=computers", "CN=vobox.gridtest.org"), Kind: gridtest.HostCert, Key: proxycert.P256, NotAfter: end})
+	c, err := a.ca.Issue(gridtest.CertRequest{Subject: a.ca.Below("OU=computers", "CN=vobox.example.org"), Kind: gridtest.HostCert, Key: proxycert.P256, NotAfter: end})
 	if err != nil {
 		return err
 	}
@@ -99,6 +99,12 @@ func (b *disk) Issue(ctx context.Context, want plan.Credential, auth issue.Autho
 	b.observe()
 	if want.Source.Certificate != nil {
 		return b.local.Issue(ctx, want, auth)
+	}
+	if b.wire != nil {
+		out, err := b.wire.issue(ctx, b, want, auth)
+		b.opportunity()
+		b.observe()
+		return out, err
 	}
 	if auth.Machine == nil || !b.BoxNow().Before(auth.Machine.NotAfter()) {
 		return nil, errors.New("no machine proxy is shown to the MyProxy server")

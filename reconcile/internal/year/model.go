@@ -82,7 +82,7 @@ func (m *model) edit(what string) {
 	case "machine proxy deleted":
 		delete(m.proxies, plan.MachineName)
 	case "state deleted", "state cut short":
-		m.grant, m.runs = nil, nil
+		m.grant = nil
 	}
 	m.changed, m.own = m.Now(), false
 }

@@ -89,6 +89,22 @@ func TestRulesFind(t *testing.T) {
 	}
 }
 
+// What must be the same is found to be another.
+func TestDiffer(t *testing.T) {
+	life := func(o year.Options, p year.Policy) *year.Log { return year.Model(year.Write(o), p, false) }
+	o := year.Options{Seed: 1, Days: 5}
+	if diff := year.Differ(life(o, nil), life(o, nil)); diff != "" {
+		t.Errorf("a life is not like itself: %s", diff)
+	}
+	if year.Differ(life(o, nil), life(o, broken[0].policy)) == "" {
+		t.Error("a life is like one with other decisions")
+	}
+	o.Seed = 2
+	if year.Differ(life(year.Options{Seed: 1, Days: 5}, nil), life(o, nil)) == "" {
+		t.Error("two lives are the same")
+	}
+}
+
 func mustFind(t *testing.T, log *year.Log, rule string) {
 	t.Helper()
 	var rules []string

@@ -165,18 +165,27 @@ func (w *World) reach(server string) *Refusal {
 	case has(Down):
 		return &Refusal{server, "NET", true}
 	case has(Mute):
-		w.Sleep(timeout)
+		w.slowly(kinds)
 		return &Refusal{server, "TIMEOUT", true}
-	case has(Slow):
-		d := rand.New(rand.NewPCG(w.Seed, uint64(now.UnixNano())))
+	}
+	if w.slowly(kinds); has(Refusing) {
+		return &Refusal{server, "REFUSED", false}
+	}
+	return nil
+}
+
+// slowly takes the time that an exchange takes.
+func (w *World) slowly(kinds []Kind) {
+	switch {
+	case slices.Contains(kinds, Down):
+	case slices.Contains(kinds, Mute):
+		w.Sleep(timeout)
+	case slices.Contains(kinds, Slow):
+		d := rand.New(rand.NewPCG(w.Seed, uint64(w.Now().UnixNano())))
 		w.Sleep(time.Duration(2+26*d.Float64()) * time.Second)
 	default:
 		w.Sleep(300 * time.Millisecond)
 	}
-	if has(Refusing) {
-		return &Refusal{server, "REFUSED", false}
-	}
-	return nil
 }
 
 // A Delegation is what the MyProxy server gives.

@@ -171,15 +171,68 @@ func TestEngineRaces(t *testing.T) {
 
 func engine(t *testing.T, o year.Options, sabot year.Sabotage) (log *year.Log) {
 	t.Helper()
-	dir := shm(t)
+	return bubble(t, year.Write(o), shm(t), nil, sabot)
+}
+
+func bubble(t *testing.T, script *year.Script, dir string, wire *year.Wire, sabot year.Sabotage) (log *year.Log) {
+	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		var err error
-		if log, err = year.Engine(t.Context(), year.Write(o), dir, sabot); err != nil {
+		if log, err = year.Engine(t.Context(), script, dir, wire, sabot); err != nil {
 			t.Fatal(err)
 		}
 	})
 	os.RemoveAll(dir)
 	return log
+}
+
+// A day through servers that speak the real protocols. From cron, it is the same day as with those that are modelled.
+func TestWire(t *testing.T) {
+	if !plainly(t) {
+		return
+	}
+	for _, s := range seeds(t, 2) {
+		o := year.Options{Seed: s, Watch: s%2 == 0, Days: 1, Busy: 40}
+		script := year.Write(o)
+		wire, err := year.NewWire(script, t.TempDir())
+		if err != nil {
+			t.Fatal(err)
+		}
+		log := bubble(t, script, shm(t), wire, year.Sabotage{})
+		judge(t, "TestWire", o, log)
+		if !o.Watch {
+			mustBeTheSame(t, o, log, bubble(t, script, shm(t), nil, year.Sabotage{}))
+		}
+		if err := wire.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// The model does what the engine does, in the same minute. With --watch it need not: a look has a random delay.
+func TestModelIsTheEngine(t *testing.T) {
+	if !plainly(t) {
+		return
+	}
+	for _, s := range seeds(t, 6) {
+		o := year.Options{Seed: 100 + s, Days: 7, Busy: 15}
+		script := year.Write(o)
+		script.Kills = nil // which are at other moments
+		mustBeTheSame(t, o, year.Model(script, nil, *seed != 0), bubble(t, script, shm(t), nil, year.Sabotage{}))
+	}
+}
+
+func mustBeTheSame(t *testing.T, o year.Options, a, b *year.Log) {
+	t.Helper()
+	if diff := year.Differ(a, b); diff != "" {
+		t.Errorf("%s: %s", o, diff)
+	}
+	if n, least := a.Renewals(), 5*o.Days; n < least {
+		t.Errorf("%s: %d renewals, which shows little; want %d", o, n, least)
+	}
+	if *seed != 0 {
+		fmt.Print(a, b)
+	}
 }
 
 // shm is a directory in memory, where syncing a file costs nothing, if there is one.
