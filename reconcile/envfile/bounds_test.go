@@ -75,7 +75,7 @@ func TestApplyBounds(t *testing.T) {
 		{Set: []envfile.Var{{Name: "A", Value: "/tmp/x y"}, {Name: "B", Value: "z"}}, Unset: []string{"G"}, Export: true},
 		{Set: []envfile.Var{{Name: "B", Value: "z"}}, Unset: []string{"A"}},
 	}
-	bound.Linear(t, 1<<11, 5000, func(data []byte) {
+	bound.Linear(t, 1<<10, 5000, func(data []byte) {
 		for _, e := range edits {
 			r, err := envfile.Apply(data, e)
 			if err != nil {
@@ -90,13 +90,13 @@ func TestApplyBounds(t *testing.T) {
 }
 
 func TestLookupBounds(t *testing.T) {
-	bound.Linear(t, 1<<12, 600, func(data []byte) { envfile.Lookup(data, "A") }, hostile...)
+	bound.Linear(t, 1<<11, 600, func(data []byte) { envfile.Lookup(data, "A") }, hostile...)
 }
 
 // TestDiffBounds shows what Apply has changed, and redacts as much.
 func TestDiffBounds(t *testing.T) {
 	e := envfile.Edit{Set: []envfile.Var{{Name: "A", Value: "new"}}, Export: true}
-	bound.Linear(t, 1<<10, 16000, func(data []byte) {
+	bound.Linear(t, 1<<9, 16000, func(data []byte) {
 		r, err := envfile.Apply(data, e)
 		if err != nil {
 			return
