@@ -32,12 +32,12 @@ import (
 // Bounds on what is read. Real ACs stay far below: a user with all roles of a large VO has some dozens of FQANs in 10 kB.
 const (
 	maxSize    = 256 << 10 // of an AC, and of a VOMS extension
-	maxACs     = 32        // in one extension
+	maxACs     = 100       // in one extension
 	maxFQANs   = 1024
 	maxAttrs   = 1024 // generic attributes
 	maxCerts   = 16   // in the AA certificate chain
 	maxTargets = 256
-	maxFQANLen = 1024
+	maxFQANLen = 4096
 	maxRSABits = 16384 // of a signer that the AC may have brought itself; a longer key costs minutes
 	maxSerial  = 20    // octets; RFC 5755 section 4.2.5, and VOMS refuses longer ones
 )
@@ -102,7 +102,7 @@ func FromCertificate(cert *x509.Certificate) ([]*AC, error) { return Reader{}.Fr
 
 // A Reader reads attribute certificates. The zero Reader reads them as the functions of the package do.
 type Reader struct {
-	// ParseCertificate is used for the certificates that an AC brings along, in place of x509.ParseCertificate: most ACs
+	// ParseCertificate is used for the certificates that an AC brings along, in place of dn.ParseCertificate: most ACs
 	// bring the same one.
 	ParseCertificate func(der []byte) (*x509.Certificate, error)
 }

@@ -232,7 +232,7 @@ func TestExtensionRefuses(t *testing.T) {
 		"one layer":       ac,
 		"garbage in list": attrcert.Extension([]byte{0x30, 0x03, 1, 2, 3}).Value,
 		"too large":       attrcert.Extension(bytes.Repeat(ac, 1+(256<<10)/len(ac))).Value,
-		"too many":        attrcert.Extension(bytes.Repeat(ac, 33)).Value,
+		"too many":        attrcert.Extension(bytes.Repeat(ac, 101)).Value,
 	} {
 		ext := good
 		ext.Value = value

@@ -10,6 +10,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"golang.org/x/crypto/cryptobyte"
 	cbasn1 "golang.org/x/crypto/cryptobyte/asn1"
@@ -231,7 +233,7 @@ func (ac *AC) parseFQANs(set cryptobyte.String) error {
 	}
 	for !values.Empty() {
 		var v cryptobyte.String
-		if len(ac.RawFQANs) == maxFQANs || !values.ReadASN1(&v, cbasn1.OCTET_STRING) || len(v) > maxFQANLen || !isPrintable(v) {
+		if len(ac.RawFQANs) == maxFQANs || !values.ReadASN1(&v, cbasn1.OCTET_STRING) || len(v) > maxFQANLen || !isText(v) {
 			return fmt.Errorf("malformed FQAN number %d", len(ac.RawFQANs)+1)
 		}
 		ac.RawFQANs = append(ac.RawFQANs, string(v))
@@ -267,6 +269,11 @@ func splitAuthority(s string) (vo, host string, port int, err error) {
 		return "", "", 0, bad
 	}
 	return vo, host, int(n), nil
+}
+
+// isText reports whether b is UTF-8 without control characters, and not empty.
+func isText(b []byte) bool {
+	return len(b) > 0 && utf8.Valid(b) && !bytes.ContainsFunc(b, unicode.IsControl)
 }
 
 func isPrintable(b []byte) bool {
@@ -383,7 +390,7 @@ func (r Reader) certificate(der []byte) (*x509.Certificate, error) {
 	if r.ParseCertificate != nil {
 		return r.ParseCertificate(der)
 	}
-	return x509.ParseCertificate(der)
+	return dn.ParseCertificate(der)
 }
 
 func (ac *AC) parseCertificates(r Reader, in cryptobyte.String) error {

@@ -37,7 +37,7 @@ type File struct {
 
 // A Reader reads files. The zero Reader reads them as [ParseAll] does.
 type Reader struct {
-	// ParseCertificate is used in place of x509.ParseCertificate: most proxies of a directory have the same certificates
+	// ParseCertificate is used in place of dn.ParseCertificate: most proxies of a directory have the same certificates
 	// above them.
 	ParseCertificate func(der []byte) (*x509.Certificate, error)
 }
@@ -51,7 +51,7 @@ func ParseAll(data []byte) (*File, error) { return Reader{}.ParseAll(data) }
 func (r Reader) ParseAll(data []byte) (*File, error) {
 	f := &File{parse: r.ParseCertificate}
 	if f.parse == nil {
-		f.parse = x509.ParseCertificate
+		f.parse = dn.ParseCertificate
 	}
 	data = bytes.TrimPrefix(data, []byte("\ufeff")) // of Windows editors
 	if err := checkText(data); err != nil {
@@ -107,7 +107,7 @@ func (f *File) addBinary(data []byte) error {
 	case !isSequence(data):
 		return errors.New("a binary file that is no DER, or DER that was cut off")
 	}
-	if cert, err := x509.ParseCertificate(data); err == nil {
+	if cert, err := f.parse(data); err == nil {
 		f.Certificates = append(f.Certificates, cert)
 		return nil
 	}

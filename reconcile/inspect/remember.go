@@ -14,6 +14,7 @@ import (
 
 	"github.com/vobox-reconcile/vobox-reconcile/reconcile/attrcert"
 	"github.com/vobox-reconcile/vobox-reconcile/reconcile/credfile"
+	"github.com/vobox-reconcile/vobox-reconcile/reconcile/dn"
 	"github.com/vobox-reconcile/vobox-reconcile/reconcile/trust"
 )
 
@@ -32,7 +33,7 @@ type certificates struct {
 	known map[string]*x509.Certificate
 }
 
-// parse is x509.ParseCertificate; a certificate may be returned to several callers. What it was not given before is not kept,
+// parse is dn.ParseCertificate; a certificate may be returned to several callers. What it was not given before is not kept,
 // so that ten thousand proxies leave nothing but their hashes.
 func (c *certificates) parse(der []byte) (*x509.Certificate, error) {
 	c.mu.Lock()
@@ -44,7 +45,7 @@ func (c *certificates) parse(der []byte) (*x509.Certificate, error) {
 	if cert != nil {
 		return cert, nil
 	}
-	cert, err := x509.ParseCertificate(der)
+	cert, err := dn.ParseCertificate(der)
 	if err == nil && again && len(der) <= maxKept {
 		c.mu.Lock()
 		defer c.mu.Unlock()

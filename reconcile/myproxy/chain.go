@@ -5,6 +5,8 @@ import (
 	"crypto/x509"
 	"fmt"
 	"io"
+
+	"github.com/vobox-reconcile/vobox-reconcile/reconcile/dn"
 )
 
 // maxCerts is the most that we take in a chain. Each renewal of a renewed
@@ -47,7 +49,7 @@ func ReadChain(r io.Reader) ([]*x509.Certificate, error) {
 		if err != nil {
 			return nil, fmt.Errorf("reading certificate %d of %d: %w", i+1, n, err)
 		}
-		cert, err := x509.ParseCertificate(der)
+		cert, err := dn.ParseCertificate(der)
 		if err != nil {
 			return nil, fmt.Errorf("parsing certificate %d of %d: %w", i+1, n, err)
 		}

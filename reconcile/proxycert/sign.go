@@ -70,7 +70,7 @@ func (c *Credential) sign(pub crypto.PublicKey, t Template) (*x509.Certificate, 
 	if err != nil {
 		return nil, err
 	}
-	return x509.ParseCertificate(der)
+	return dn.ParseCertificate(der)
 }
 
 // certificateTemplate puts the new certificate together.

@@ -86,16 +86,12 @@ func checkACTime(ac *attrcert.AC, about dn.Name, now time.Time) error {
 	return nil
 }
 
-// checkFQANs wants every FQAN to be one, and to be of the VO of the policy authority: a VO's server must not speak for
-// another VO.
+// checkFQANs wants every FQAN to be of the VO of the policy authority: a VO's server must not speak for another VO. What comes
+// behind the VO is the server's business, as for the VOMS libraries.
 func checkFQANs(ac *attrcert.AC, about dn.Name) error {
-	for _, raw := range ac.RawFQANs {
-		f, err := attrcert.ParseFQAN(raw)
-		if err != nil {
-			return refuse(IDAC, about, "the attribute certificate of %s for %s has a malformed attribute: %v", ac.VO, about, err)
-		}
-		if f.VO() != ac.VO {
-			return refuse(IDAC, about, "the attribute certificate of %s for %s has the attribute %s of another VO", ac.VO, about, f)
+	for _, fqan := range ac.RawFQANs {
+		if rest, ok := strings.CutPrefix(fqan, "/"+ac.VO); !ok || rest != "" && rest[0] != '/' {
+			return refuse(IDAC, about, "the attribute certificate of %s for %s has the attribute %.200q of another VO", ac.VO, about, fqan)
 		}
 	}
 	return nil
@@ -314,7 +310,7 @@ func (s *Store) signerByCertificate(ac *attrcert.AC, about dn.Name, now time.Tim
 func parseVOMSCertificate(data []byte) (pool, error) {
 	var out pool
 	err := pemBlocks(data, func(der []byte) error {
-		cert, err := x509.ParseCertificate(der)
+		cert, err := dn.ParseCertificate(der)
 		if err != nil {
 			return err
 		}

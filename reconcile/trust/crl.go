@@ -275,13 +275,18 @@ func (c *crl) signedBy(ca *x509.Certificate) bool {
 
 // has reports whether a serial number is on the list, and since when.
 func (c *crl) has(serial *big.Int) (time.Time, bool) {
+	date, ok := c.revoked[string(serialOctets(serial))]
+	return date, ok
+}
+
+// serialOctets are the content of the INTEGER.
+func serialOctets(serial *big.Int) []byte {
 	var b cryptobyte.Builder
 	b.AddASN1BigInt(serial)
 	der := cryptobyte.String(b.BytesOrPanic())
 	var content cryptobyte.String
 	der.ReadASN1(&content, cbasn1.INTEGER)
-	date, ok := c.revoked[string(content)]
-	return date, ok
+	return content
 }
 
 // A crlCheck applies the CRLs of one path.

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/vobox-reconcile/vobox-reconcile/reconcile/dn"
 	"github.com/vobox-reconcile/vobox-reconcile/reconcile/proxycert"
 )
 
@@ -205,7 +206,7 @@ func (s *Store) anchors(canonical string, der []byte) (out []*node, notes []stri
 func parseAnchors(data []byte) ([]*node, error) {
 	var out []*node
 	err := pemBlocks(data, func(der []byte) error {
-		cert, err := x509.ParseCertificate(der)
+		cert, err := dn.ParseCertificate(der)
 		if err != nil {
 			return err
 		}

@@ -1,10 +1,16 @@
 package trust
 
 import (
+	"bytes"
 	"crypto/rsa"
 	"crypto/sha256"
 	"crypto/x509"
 	"errors"
+
+	"golang.org/x/crypto/cryptobyte"
+	cbasn1 "golang.org/x/crypto/cryptobyte/asn1"
+
+	"github.com/vobox-reconcile/vobox-reconcile/reconcile/dn"
 )
 
 // maxVerified bounds the memory of signatures; when it is full all are forgotten. A site sees far fewer CAs and users.
@@ -31,7 +37,7 @@ func (s *Store) checkSignature(n, issuer *node) error {
 	known := s.verified[key]
 	s.mu.Unlock()
 	if known {
-		return nil
+		return checkIssuer(n, issuer)
 	}
 	err := s.verifySignature(n.cert, issuer.cert)
 	var insecure x509.InsecureAlgorithmError
@@ -50,7 +56,56 @@ func (s *Store) checkSignature(n, issuer *node) error {
 		s.verified = make(map[signatureKey]bool)
 	}
 	s.verified[key] = true
-	return nil
+	return checkIssuer(n, issuer)
+}
+
+// checkIssuer refuses a certificate of the issuer's that has the right key and is not the one that is named.
+func checkIssuer(n, issuer *node) error {
+	if namesIssuer(n, issuer) {
+		return nil
+	}
+	return refuse(IDSignature, n.subject, "the %s %s is not by this certificate of %s: its authorityKeyIdentifier names another", n.kind(), n.subject, issuer.subject)
+}
+
+// namesIssuer reports whether a certificate's authorityKeyIdentifier, where it has one, is the issuer's: by its key, or by the
+// issuer and serial number of its certificate. RFC 5280 has it for finding the issuer; OpenSSL, and with it Globus, and canl
+// take no other for it.
+func namesIssuer(n, issuer *node) bool {
+	if len(n.cert.AuthorityKeyId) > 0 && len(issuer.cert.SubjectKeyId) > 0 && !bytes.Equal(n.cert.AuthorityKeyId, issuer.cert.SubjectKeyId) {
+		return false
+	}
+	for _, e := range n.cert.Extensions {
+		if e.Id.Equal(oidAuthorityKeyID) && len(e.Value) > len(n.cert.AuthorityKeyId)+4 {
+			return namesCertificate(e.Value, issuer)
+		}
+	}
+	return true
+}
+
+func namesCertificate(keyID []byte, issuer *node) bool {
+	in := cryptobyte.String(keyID)
+	var body, names, serial cryptobyte.String
+	var hasNames, hasSerial bool
+	const idTag, namesTag, serialTag = cbasn1.Tag(0x80), cbasn1.Tag(0xa1), cbasn1.Tag(0x82)
+	if !in.ReadASN1(&body, cbasn1.SEQUENCE) || !body.SkipOptionalASN1(idTag) || !body.ReadOptionalASN1(&names, &hasNames, namesTag) ||
+		!body.ReadOptionalASN1(&serial, &hasSerial, serialTag) {
+		return true // crypto/x509 has read it otherwise
+	}
+	if hasSerial && !bytes.Equal(serial, serialOctets(issuer.cert.SerialNumber)) {
+		return false
+	}
+	for hasNames && !names.Empty() {
+		var value cryptobyte.String
+		var tag cbasn1.Tag
+		if !names.ReadAnyASN1(&value, &tag) {
+			return true
+		}
+		if tag == tagDirectory {
+			name, err := dn.FromDER(value)
+			return err == nil && name.Canonical() == issuer.issuerKey
+		}
+	}
+	return true
 }
 
 // verifySignature does itself what crypto/x509 no longer does, where weak signatures are allowed.

@@ -177,6 +177,7 @@ func caCases() []entry {
 		with(e)(s)
 	}
 	lacking := no("CHAIN-NOTCA", "key usage lacks keyCertSign")
+	otherKey := no("CHAIN-SIGNATURE", "its authorityKeyIdentifier names another")
 	return []entry{
 		one("ca-usage", "a sub-CA without keyCertSign", underCA(usage(x509.KeyUsageCRLSign|x509.KeyUsageDigitalSignature)), lacking, agrees),
 		one("ca-usage-root", "a root without keyCertSign", underRoot(usage(x509.KeyUsageCRLSign)), lacking, agrees),
@@ -240,7 +241,13 @@ func caCases() []entry {
 		one("ca-serial-huge", "a serial number of 30 octets", by(serial(slices.Repeat([]byte{0x41}, 30)...)), yes("rfc"), agrees),
 		one("ca-serial-padded", "a serial number with a superfluous zero", by(serial(0, 5)), broken("malformed serial number"), agrees),
 		one("ca-key-id-by-name", "a user certificate that names its CA's certificate by issuer and another serial number", by(with(ext{idAuthorityKeyID, false,
-			sequence(element(0xa1, element(0xa4, name(rootName))), element(0x82, []byte{77}))})), yes("rfc"), differs("it goes by key identifiers, we by signatures")),
+			sequence(element(0xa1, element(0xa4, name(rootName))), element(0x82, []byte{77}))})), otherKey, agrees),
+		one("ca-key-id-by-name-other", "a user certificate that names its CA's certificate by another issuer", by(with(ext{idAuthorityKeyID, false,
+			sequence(element(0xa1, element(0xa4, name("/CN=x"))), element(0x82, []byte{77}))})), otherKey, agrees),
+		one("ca-key-id-by-name-right", "a user certificate that names its CA's certificate rightly", func(w *world) made {
+			id := ext{idAuthorityKeyID, false, sequence(element(0x80, w.sub.key.id()), element(0xa1, element(0xa4, w.sub.issuer)), element(0x82, w.sub.serial))}
+			return w.chain(w.below(w.eec(w.sub, janeName, with(id)), full)...)
+		}, yes("rfc"), agrees),
 		one("ca-mail-only", "a user certificate for e-mail only, whose extendedKeyUsage no grid software looks at", by(with(ext{idExtKeyUsage, true, sequence(oid(1, 3, 6, 1, 5, 5, 7, 3, 4))})), yes("rfc"), agrees),
 		one("ca-usage-server", "extendedKeyUsage on a sub-CA, for servers only", underCA(with(ext{idExtKeyUsage, false, sequence(oid(1, 3, 6, 1, 5, 5, 7, 3, 1))})), yes("rfc"), agrees),
 		one("ca-netscape-server", "nsCertType of a server on a user certificate", by(with(ext{idNetscapeCertType, false, []byte{3, 2, 6, 0x40}})), yes("rfc"), agrees),
@@ -248,7 +255,10 @@ func caCases() []entry {
 			ca := w.ca(nil, "/DC=org/DC=corpus/CN=Odd Root")
 			return knows().anchor(ca, "*"), w.below(w.eec(ca, janeName, subject(sequence())), full)
 		}), no("CHAIN-PROXY", "by a certificate without a name"), agrees),
-		one("ca-key-id", "a user certificate that names another key of its CA", by(with(authorityKeyID(rsaTwo()))), yes("rfc"), differs("it goes by key identifiers, we by signatures")),
+		one("ca-key-id", "a user certificate that names another key of its CA", by(with(authorityKeyID(rsaTwo()))), otherKey, agrees),
+		one("ca-key-id-none", "a user certificate that names no key", by(without(idAuthorityKeyID)), yes("rfc"), agrees),
+		one("ca-key-id-ca-none", "a CA without a key identifier, and a user certificate that names one", underCA(without(idSubjectKeyID)), yes("rfc"), agrees),
+		one("ca-key-id-sub", "a sub-CA that names another key of the root", underCA(with(authorityKeyID(rsaTwo()))), otherKey, agrees),
 		one("ca-server", "a host certificate for servers only, whatever its extendedKeyUsage", by(with(ext{idExtKeyUsage, true, sequence(oid(1, 3, 6, 1, 5, 5, 7, 3, 1))})), yes("rfc"), agrees),
 	}
 }
@@ -449,6 +459,11 @@ func anchorCases() []entry {
 		one("anchor-same-name", "a CA of the same name with another key", stored(func(d *dir, ca *cert) {
 			d.put(hash(ca)+".0", newWorldCA(ca).pem())
 		}), no("CHAIN-SIGNATURE", "is not by the key of"), agrees),
+		one("anchor-name-wrong", "a CA with an underscore in a PrintableString", in(func(w *world) (*dir, []*cert) {
+			odd := rawName(name("/DC=org/DC=corpus"), cn(cbasn1.PrintableString, "Odd_Root"))
+			ca := w.ca(nil, "/DC=org/DC=corpus/CN=Odd Root", subject(odd))
+			return knows().anchor(ca, inside), w.below(w.eec(ca, janeName), full)
+		}), yes("rfc"), agrees),
 		one("anchor-garbage", "a file that is no certificate", stored(func(d *dir, ca *cert) {
 			d.text(hash(ca)+".0", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n")
 		}), missing, agrees),

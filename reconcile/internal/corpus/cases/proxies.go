@@ -169,6 +169,10 @@ func proxyExtensions() []entry {
 			k := rsaTwo()
 			return w.chain(w.proxy(w.jane, holding(k), with(subjectKeyID(k)), with(authorityKeyID(w.jane.key))), w.jane)
 		}, yes("rfc"), agrees),
+		one("extension-key-id-other", "a proxy that names another key of its user", func(w *world) made {
+			jane := w.eec(w.sub, janeName)
+			return w.chain(w.proxy(jane, with(authorityKeyID(rsaTwo()))), jane)
+		}, no("CHAIN-SIGNATURE", "its authorityKeyIdentifier names another"), agrees),
 		one("extension-twice", "an extension twice", under(both(also(unknown(false)), also(unknown(false)))), broken("duplicate extension"), differs(noParse)),
 		one("extension-netscape", "nsCertType on a proxy, critical", under(with(ext{idNetscapeCertType, true, []byte{3, 2, 7, 0x80}})), yes("rfc"), agrees),
 	}
