@@ -3,6 +3,7 @@ package mailtest
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 	"net"
@@ -220,7 +221,7 @@ func (e *Exim) serve(ctx context.Context, conn *net.TCPConn, implicit bool) {
 	}
 }
 
-// Mails stops the server, waits until all is delivered, and returns it. The envelope is from the lines that the delivery adds.
+// Mails stops the server, waits until all is delivered, and returns it in the order of delivery. The envelope is from the lines that the delivery adds.
 func (e *Exim) Mails(t testing.TB) []Mail {
 	t.Helper()
 	e.listener.Close()
@@ -229,7 +230,7 @@ func (e *Exim) Mails(t testing.TB) []Mail {
 	if err != nil {
 		t.Fatal(err)
 	}
-	slices.Sort(names)
+	slices.SortFunc(names, byDelivery)
 	var mails []Mail
 	for _, name := range names {
 		data, err := os.ReadFile(name)
@@ -239,6 +240,21 @@ func (e *Exim) Mails(t testing.TB) []Mail {
 		mails = append(mails, taken(data))
 	}
 	return mails
+}
+
+// byDelivery orders files of a maildir by the time of their delivery. Exim names them SECONDS.HMICROSECONDSPPROCESS.HOST, without
+// leading zeroes, so that .H999P1 comes before .H123456P1, which it would not as a string.
+func byDelivery(a, b string) int {
+	return cmp.Or(slices.Compare(deliveryTime(a), deliveryTime(b)), strings.Compare(a, b))
+}
+
+// deliveryTime is seconds and microseconds of a file's name, and 0 for what is no number.
+func deliveryTime(path string) []uint64 {
+	seconds, rest, _ := strings.Cut(filepath.Base(path), ".H")
+	microseconds, _, _ := strings.Cut(rest, "P")
+	s, _ := strconv.ParseUint(seconds, 10, 64)
+	us, _ := strconv.ParseUint(microseconds, 10, 64)
+	return []uint64{s, us}
 }
 
 // taken separates the envelope from the mail.
