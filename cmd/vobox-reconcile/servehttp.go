@@ -22,12 +22,7 @@ const grace = 15 * time.Minute
 // handler answers at an address. Nothing that it serves changes anything.
 func (w *web) handler(at net.Addr) http.Handler {
 	pages := map[string]http.Handler{"/": http.HandlerFunc(w.servePage), "/status.json": http.HandlerFunc(w.serveStatus),
-		"/healthz": http.HandlerFunc(w.serveHealth), "/readyz": http.HandlerFunc(w.serveReady)}
-	if h, err := metrics.Handler(w.sample); err == nil {
-		pages["/metrics"] = h
-	} else {
-		w.tell(err)
-	}
+		"/healthz": http.HandlerFunc(w.serveHealth), "/readyz": http.HandlerFunc(w.serveReady), "/metrics": metrics.Handler(w.sample)}
 	own := isLoopback(at)
 	return http.HandlerFunc(func(out http.ResponseWriter, in *http.Request) {
 		h := out.Header()

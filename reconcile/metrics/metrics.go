@@ -6,18 +6,23 @@
 //
 // Labels are names from the configuration (of credentials, env files, services and their steps) and ids of alerts, so there
 // are as many series as the configuration has things. No secret is in them, and no DN.
+//
+// Of Prometheus' libraries this uses the data model and the encoder. The registry would add a collector of its own for the
+// process, by which every start of the program took a fifth longer, also those that have no metrics to tell.
 package metrics
 
 import (
 	"bytes"
 	"fmt"
+	"maps"
 	"math"
 	"net/http"
 	"runtime"
+	"slices"
+	"strings"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/promhttp"
+	dto "github.com/prometheus/client_model/go"
 	"github.com/prometheus/common/expfmt"
 
 	"github.com/vobox-reconcile/vobox-reconcile/reconcile/status"
@@ -31,6 +36,8 @@ type Sample struct {
 	Record      *Record     // nil: nothing has been counted
 }
 
+var textFormat = expfmt.NewFormat(expfmt.TypeTextPlain)
+
 // The states that things can be in. Each is a series of 0 or 1, so that a change of state is no gap in a graph.
 var (
 	credentialStates = []string{"ok", "due", "alert", "expired", "missing", "invalid", "unknown"}
@@ -38,19 +45,16 @@ var (
 	serviceStates    = []string{"ok", "due", "alert", "unknown"}
 )
 
-// A family is one metric, with its series.
+// A family is one metric, with the names of its labels in order.
 type family struct {
 	name, help string
 	labels     []string
 }
 
-// desc is the family as the library takes it. Most runs of the program need none, so that none are made beforehand.
-func (f *family) desc() *prometheus.Desc { return prometheus.NewDesc(f.name, f.help, f.labels, nil) }
-
 func desc(name, help string, labels ...string) *family { return &family{"vobox_" + name, help, labels} }
 
 var (
-	buildInfo   = desc("build_info", "Always 1; the version of vobox-reconcile and of Go are its labels.", "version", "goversion")
+	buildInfo   = desc("build_info", "Always 1; the version of vobox-reconcile and of Go are its labels.", "goversion", "version")
 	configValid = desc("config_valid", "1 if the configuration on disk is in force, 0 if it has faults and an older one is.")
 
 	credentialLeft    = desc("credential_left_seconds", "Effective time left of a credential, attribute certificates and chain included; 0 if it has ended, is missing or cannot be used.", "credential", "kind")
@@ -76,62 +80,41 @@ var (
 	restartsTotal     = desc("restarts_total", "Restarts begun, by service.", "service")
 )
 
-var all = []*family{buildInfo, configValid, credentialLeft, credentialEnd, credentialChain, credentialAC, credentialNext, credentialKept, credentialState,
-	envFileState, serviceState, serviceRestart, alertsOpen, firstBreak, nextLook, countingSince, lastPass, lastSuccess, passDuration,
-	passesTotal, stepsTotal, stepFailuresTotal, restartsTotal}
-
-// A collector shows what sample returns at the moment it is asked.
-type collector struct{ sample func() Sample }
-
-func (c collector) Describe(ch chan<- *prometheus.Desc) {
-	for _, f := range all {
-		ch <- f.desc()
-	}
-}
-
-func (c collector) Collect(ch chan<- prometheus.Metric) {
-	s := c.sample()
-	o := out{ch: ch, seen: map[string]bool{}, descs: map[*family]*prometheus.Desc{}}
-	o.gauge(buildInfo, 1, s.Program, runtime.Version())
-	o.gauge(configValid, truth(s.ConfigValid))
-	if s.Status != nil {
-		o.status(*s.Status)
-	}
-	if s.Record != nil {
-		o.record(*s.Record)
-	}
-}
-
-// An out sends metrics, each series once: two things of one name in a status would otherwise cost all the metrics.
+// An out collects metrics by family, each series once: two things of one name in a status would otherwise cost all the metrics.
 type out struct {
-	ch    chan<- prometheus.Metric
-	seen  map[string]bool
-	descs map[*family]*prometheus.Desc
+	families map[string]*dto.MetricFamily
+	seen     map[string]bool
 }
 
-func (o out) send(f *family, t prometheus.ValueType, v float64, labels []string) {
-	key := f.name
-	for i := range labels {
-		labels[i] = label(labels[i])
-		key += "\x00" + labels[i]
+func (o out) send(f *family, t dto.MetricType, v float64, labels []string) {
+	m, key := &dto.Metric{}, f.name
+	for i, value := range labels {
+		value = label(value)
+		key += "\x00" + value
+		m.Label = append(m.Label, &dto.LabelPair{Name: &f.labels[i], Value: &value})
 	}
 	if o.seen[key] {
 		return
 	}
 	o.seen[key] = true
-	if o.descs[f] == nil {
-		o.descs[f] = f.desc()
+	if t == dto.MetricType_COUNTER {
+		m.Counter = &dto.Counter{Value: &v}
+	} else {
+		m.Gauge = &dto.Gauge{Value: &v}
 	}
-	o.ch <- prometheus.MustNewConstMetric(o.descs[f], t, v, labels...)
+	if o.families[f.name] == nil {
+		o.families[f.name] = &dto.MetricFamily{Name: &f.name, Help: &f.help, Type: &t}
+	}
+	o.families[f.name].Metric = append(o.families[f.name].Metric, m)
 }
 
 func (o out) gauge(f *family, v float64, labels ...string) {
-	o.send(f, prometheus.GaugeValue, v, labels)
+	o.send(f, dto.MetricType_GAUGE, v, labels)
 }
 
 func (o out) counters(f *family, m map[string]uint64) {
 	for name, n := range m {
-		o.send(f, prometheus.CounterValue, float64(n), []string{name})
+		o.send(f, dto.MetricType_COUNTER, float64(n), []string{name})
 	}
 }
 
@@ -206,27 +189,31 @@ func (o out) record(r Record) {
 	o.counters(restartsTotal, r.Restarts)
 }
 
-func registry(sample func() Sample) (*prometheus.Registry, error) {
-	reg := prometheus.NewPedanticRegistry()
-	if err := reg.Register(collector{sample}); err != nil {
-		return nil, fmt.Errorf("registering the metrics: %w", err)
+// gather returns the metrics of a sample in the order in which they are shown: by name, then by labels.
+func gather(s Sample) []*dto.MetricFamily {
+	o := out{families: map[string]*dto.MetricFamily{}, seen: map[string]bool{}}
+	o.gauge(buildInfo, 1, runtime.Version(), s.Program)
+	o.gauge(configValid, truth(s.ConfigValid))
+	if s.Status != nil {
+		o.status(*s.Status)
 	}
-	return reg, nil
+	if s.Record != nil {
+		o.record(*s.Record)
+	}
+	families := slices.SortedFunc(maps.Values(o.families), func(a, b *dto.MetricFamily) int { return strings.Compare(a.GetName(), b.GetName()) })
+	for _, f := range families {
+		slices.SortFunc(f.Metric, func(a, b *dto.Metric) int {
+			return slices.CompareFunc(a.Label, b.Label, func(x, y *dto.LabelPair) int { return strings.Compare(x.GetValue(), y.GetValue()) })
+		})
+	}
+	return families
 }
 
 // Write returns a sample in the text format 0.0.4, which is what node_exporter's textfile collector reads.
 func Write(s Sample) ([]byte, error) {
-	reg, err := registry(func() Sample { return s })
-	if err != nil {
-		return nil, err
-	}
-	families, err := reg.Gather()
-	if err != nil {
-		return nil, fmt.Errorf("gathering the metrics: %w", err)
-	}
 	var b bytes.Buffer
-	enc := expfmt.NewEncoder(&b, expfmt.NewFormat(expfmt.TypeTextPlain))
-	for _, f := range families {
+	enc := expfmt.NewEncoder(&b, textFormat)
+	for _, f := range gather(s) {
 		if err := enc.Encode(f); err != nil {
 			return nil, fmt.Errorf("writing the metrics: %w", err)
 		}
@@ -235,10 +222,14 @@ func Write(s Sample) ([]byte, error) {
 }
 
 // Handler serves what sample returns when it is asked, which may be in several goroutines.
-func Handler(sample func() Sample) (http.Handler, error) {
-	reg, err := registry(sample)
-	if err != nil {
-		return nil, err
-	}
-	return promhttp.HandlerFor(reg, promhttp.HandlerOpts{MaxRequestsInFlight: 4, Timeout: 10 * time.Second, DisableCompression: true}), nil
+func Handler(sample func() Sample) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		data, err := Write(sample())
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusInternalServerError)
+			return
+		}
+		w.Header().Set("Content-Type", string(textFormat))
+		w.Write(data)
+	})
 }

@@ -155,11 +155,7 @@ func TestWriteHostileNames(t *testing.T) {
 }
 
 func TestHandler(t *testing.T) {
-	h, err := metrics.Handler(aSample)
-	if err != nil {
-		t.Fatal(err)
-	}
-	server := httptest.NewServer(h)
+	server := httptest.NewServer(metrics.Handler(aSample))
 	defer server.Close()
 	resp, err := http.Get(server.URL)
 	if err != nil {
