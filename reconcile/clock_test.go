@@ -1,6 +1,7 @@
 package reconcile_test
 
 import (
+	"context"
 	"testing"
 	"time"
 
@@ -66,4 +67,36 @@ func TestClockSetTold(t *testing.T) {
 	r := b.pass(t, plan.Options{})
 	mustResults(t, r, "renew/proxy/lcgadmin done")
 	mustAlert(t, r, "MP-T12")
+}
+
+// An unsettled is an issuer during whose answer for a user proxy the clock of the box is set.
+type unsettled struct {
+	reconcile.Issuer
+	set func()
+}
+
+func (u *unsettled) Issue(ctx context.Context, want plan.Credential, a issue.Authority) (*issue.Issued, error) {
+	if want.Kind == plan.User && u.set != nil {
+		u.set()
+		u.set = nil
+	}
+	return u.Issuer.Issue(ctx, want, a)
+}
+
+// A clock may go wrong in the middle of a pass. The pass is on record for a time that was right then, and just what it was
+// granted is from the future once the clock is put right: no threshold is lowered by it when that future has come.
+func TestClockSetDuringPass(t *testing.T) {
+	b := newBox(t, gridtest.SiteOptions{})
+	b.want.Credentials[1].Key = string(proxycert.P256) // quickly made
+	ahead := time.Duration(0)
+	b.Engine.Now = func() time.Time { return b.clock.Now().Add(ahead) }
+	b.Engine.Issuer.(*issue.Issuer).Now = b.Engine.Now
+	b.Engine.Issuer = &unsettled{b.Engine.Issuer, func() { ahead = time.Hour }}
+	o := plan.Options{Only: []string{plan.MachineName, "lcgadmin"}}
+	mustResults(t, b.pass(t, o), "renew/machine-proxy done", "renew/proxy/lcgadmin done")
+	ahead = 0
+	b.clock.pass(55 * time.Minute) // the beginning of its proxy has come, the moment at which it was granted has not
+	mustResults(t, b.pass(t, o))
+	b.clock.pass(15 * time.Minute)
+	mustResults(t, b.pass(t, o), "renew/proxy/lcgadmin done")
 }

@@ -46,8 +46,8 @@ type Engine struct {
 	// Resident says that whoever makes passes stays, and makes the next one at the report's NextLook. Passes are taken to
 	// come from cron otherwise, or from somebody at a terminal: which of them, and how often, the record of passes tells.
 	Resident bool
-	// SetBack says that the clock of the box was set back since the last pass: it was ahead before. Where the record has a
-	// pass from the future, that is known without.
+	// SetBack says that the clock of the box was set back since the last pass: it was ahead before. Where the record has
+	// something from the future, that is known without.
 	SetBack bool
 	// Limit is how long the renewals of one pass may take together, retries included. Zero: 5 minutes.
 	Limit time.Duration
@@ -155,7 +155,7 @@ func (e *Engine) Pass(ctx context.Context, want plan.Desired, o plan.Options) (*
 		e.Log.Info().Err(err).Msg("this pass is not on record")
 	}
 	seen := e.look(want, now)
-	if distrust {
+	if distrust || seen.fromTheFuture(now) {
 		e.distrust(want, seen)
 	}
 	p := plan.Compute(want, seen.Observed, now, o)
@@ -165,6 +165,16 @@ func (e *Engine) Pass(ctx context.Context, want plan.Desired, o plan.Options) (*
 	report := e.Apply(ctx, want, seen, p)
 	report.Time = now
 	return report, nil
+}
+
+// fromTheFuture reports whether servers were asked at a time that is yet to come.
+func (s *seen) fromTheFuture(now time.Time) bool {
+	for _, g := range s.state.Grants {
+		if g.Time.After(now.Add(clockSlack)) && !g.Stale {
+			return true
+		}
+	}
+	return false
 }
 
 // distrust has nothing decided by what was measured with a clock that was wrong.
