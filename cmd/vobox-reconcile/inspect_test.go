@@ -72,8 +72,28 @@ func FuzzEscaped(f *testing.F) {
 	})
 }
 
-func TestOldSpelling(t *testing.T) {
+// The commands are made unless there is certainly none among the arguments.
+func TestIsPass(t *testing.T) {
 	root := (&app{}).rootCommand()
+	for _, tt := range []struct {
+		args string
+		want bool
+	}{
+		{"", true}, {"--dry-run", true}, {"-c config.yaml", true}, {"--config=status", true}, {"-c status", true}, {"-c=status --no-restart", true},
+		{"--only lcgadmin --force lcgadmin -o json", true}, {"--only=lcgadmin", true},
+		{"status", false}, {"-c config.yaml status", false}, {"--dry-run status", false}, {"--no-restart=false status", false},
+		{"--help", false}, {"-h", false}, {"help", false}, {"-cstatus", false}, {"--nonsense", false}, {"--", false}, {"-", false}, {"__complete st", false},
+	} {
+		if got := isPass(root, strings.Fields(tt.args)); got != tt.want {
+			t.Errorf("%q: %v, want %v", tt.args, got, tt.want)
+		}
+	}
+}
+
+func TestOldSpelling(t *testing.T) {
+	a := &app{}
+	root := a.rootCommand()
+	a.addCommands(root)
 	for _, tt := range []struct{ args, want string }{
 		{"inspect -timeleft", "inspect --timeleft"},
 		{"inspect -exists -valid 47:0 -file x", "inspect --exists --valid 47:0 --file x"},

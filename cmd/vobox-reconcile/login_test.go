@@ -477,6 +477,7 @@ func TestOldFlagsOfRealTools(t *testing.T) {
 func TestHoursNotConfig(t *testing.T) {
 	a := &app{world: world{getenv: func(string) string { return "" }, now: time.Now}}
 	root := a.rootCommand()
+	a.addCommands(root)
 	for _, tt := range []struct{ args, want string }{
 		{"store -c 3000", "store --cred-lifetime 3000"},
 		{"store -c3000 -d", "store --cred-lifetime=3000 -d"},

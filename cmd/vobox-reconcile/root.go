@@ -11,6 +11,7 @@ import (
 
 	"github.com/rs/zerolog"
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/vobox-reconcile/vobox-reconcile/config"
 	"github.com/vobox-reconcile/vobox-reconcile/reconcile"
@@ -82,7 +83,12 @@ type app struct {
 func run(ctx context.Context, args []string, w world) int {
 	a := &app{world: w, log: w.stderr}
 	root := a.rootCommand()
-	root.SetArgs(oldSpelling(root, oldOrder(append([]string{}, args...)))) // nil would be those of the process
+	args = oldOrder(append([]string{}, args...)) // nil would be those of the process
+	if !isPass(root, args) {
+		a.addCommands(root)
+		args = oldSpelling(root, args)
+	}
+	root.SetArgs(args)
 	root.SetIn(w.stdin)
 	root.SetOut(w.stdout)
 	root.SetErr(w.stderr)
@@ -159,9 +165,41 @@ func (a *app) rootCommand() *cobra.Command {
 	f.StringVar(&a.color, "color", "auto", "`when` to use colour: auto, always or never")
 	p.register(root)
 	a.completeFlags(root)
+	return root
+}
+
+// addCommands adds all commands. A pass, which most runs are, does without: they have flags by the hundred.
+func (a *app) addCommands(root *cobra.Command) {
 	root.AddCommand(a.statusCommand(), a.whyCommand(), a.inspectCommand(), a.schemaCommand(), a.versionCommand(), a.completionCommand(), a.doctorCommand(), a.alertsCommand(), a.initCommand(), a.loginCommand(), a.storeCommand(), a.storedCommand(), a.enrollCommand())
 	root.AddCommand(a.oldCommands()...)
-	return root
+}
+
+// isPass reports whether there is nothing but flags of the root command and their values.
+func isPass(root *cobra.Command, args []string) bool {
+	for i := 0; i < len(args); i++ {
+		name, _, inline := strings.Cut(args[i], "=")
+		flag := rootFlag(root, name)
+		if flag == nil {
+			return false
+		}
+		if !inline && flag.NoOptDefVal == "" {
+			i++
+		}
+	}
+	return true
+}
+
+func rootFlag(root *cobra.Command, arg string) (flag *pflag.Flag) {
+	for _, set := range []*pflag.FlagSet{root.Flags(), root.PersistentFlags()} {
+		switch {
+		case flag != nil:
+		case strings.HasPrefix(arg, "--"):
+			flag = set.Lookup(arg[2:])
+		case len(arg) == 2 && arg[0] == '-':
+			flag = set.ShorthandLookup(arg[1:])
+		}
+	}
+	return flag
 }
 
 func noArguments(cmd *cobra.Command, args []string) error {

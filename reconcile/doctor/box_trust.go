@@ -11,6 +11,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/vobox-reconcile/vobox-reconcile/reconcile/atomicfile"
@@ -21,8 +22,8 @@ import (
 )
 
 var (
-	anchorName = regexp.MustCompile(`^[0-9a-f]{8}\.[0-9]+$`)
-	crlName    = regexp.MustCompile(`^[0-9a-f]{8}\.r[0-9]+$`)
+	anchorName = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[0-9a-f]{8}\.[0-9]+$`) })
+	crlName    = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[0-9a-f]{8}\.r[0-9]+$`) })
 )
 
 // fetchEvery is how often fetch-crl runs: Debian's and EL's packages have it every six hours. After fetchLate it does not.
@@ -41,9 +42,9 @@ func lookTrust(_ context.Context, b *Box) ([]Finding, error) {
 	anchors := 0
 	for _, e := range entries {
 		switch {
-		case anchorName.MatchString(e.Name()):
+		case anchorName().MatchString(e.Name()):
 			anchors++
-		case crlName.MatchString(e.Name()):
+		case crlName().MatchString(e.Name()):
 			crls = append(crls, filepath.Join(dir, e.Name()))
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/vobox-reconcile/vobox-reconcile/reconcile/dn"
@@ -159,7 +160,9 @@ func (e *Enroller) put(ctx context.Context, c *myproxy.Client, r StoreRequest, o
 }
 
 // maximum is in the words of myproxy-server 6.2 for a credential that lasts too long.
-var maximum = regexp.MustCompile(`exceeds maximum allowed by server \((\d{1,6}) hours\)`)
+var maximum = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`exceeds maximum allowed by server \((\d{1,6}) hours\)`)
+})
 
 // serverMaximum finds the longest lifetime that a server stores in its refusal of a longer one.
 func serverMaximum(err error) (time.Duration, bool) {
@@ -167,7 +170,7 @@ func serverMaximum(err error) (time.Duration, bool) {
 	if !errors.As(err, &mp) || mp.ID != "MP-PUT" {
 		return 0, false
 	}
-	m := maximum.FindStringSubmatch(strings.Join(mp.Messages, "\n"))
+	m := maximum().FindStringSubmatch(strings.Join(mp.Messages, "\n"))
 	if m == nil {
 		return 0, false
 	}
