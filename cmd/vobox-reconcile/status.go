@@ -74,8 +74,8 @@ type view struct {
 	box  status.Box
 }
 
-// view looks at the box. At a time other than the present, it is the box as it is now, taken for what it would be then,
-// together with what passes until then would have made of it.
+// view looks at the box, and at what the last pass failed at. At a time other than the present, it is the box as it is now,
+// taken for what it would be then, together with what passes until then would have made of it.
 func (a *app) view(at string) (view, error) {
 	clock, err := a.clock(at)
 	if err != nil {
@@ -91,6 +91,9 @@ func (a *app) view(at string) (view, error) {
 		return view{}, err
 	}
 	v.box = boxOf(engine, v.want, clock())
+	if at == "" {
+		v.box.Plan.Alerts = append(a.failing(v.want, v.box.Plan, v.box.Now), v.box.Plan.Alerts...)
+	}
 	v.doc = v.box.Describe()
 	if at != "" {
 		if engine, err = a.engine(cfg, v.want, a.now); err != nil {

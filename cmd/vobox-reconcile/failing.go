@@ -1,0 +1,35 @@
+package main
+
+import (
+	"errors"
+	"io/fs"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"github.com/vobox-reconcile/vobox-reconcile/reconcile/notify"
+	"github.com/vobox-reconcile/vobox-reconcile/reconcile/plan"
+)
+
+// failing are the alerts of what earlier passes failed at and is still to be done: that a server refuses is not seen by
+// looking at the box. Of each subject it is what the last attempt came to.
+func (a *app) failing(want plan.Desired, p plan.Plan, now time.Time) []plan.Alert {
+	memory, err := recall(filepath.Join(want.State, memoryFile), now)
+	if err != nil {
+		if !errors.Is(err, fs.ErrNotExist) {
+			log := a.logger()
+			log.Debug().Err(err).Msg("it is not known what the last pass failed at")
+		}
+		return nil
+	}
+	var alerts []plan.Alert
+	for _, r := range memory.Alerts {
+		due := func(s plan.Step) bool { return s.Target == r.Subject && s.NotBefore.IsZero() }
+		known := func(al plan.Alert) bool { return al.ID == r.ID && al.Subject == r.Subject }
+		later := func(o notify.Record) bool { return o.Subject == r.Subject && o.Gone.IsZero() && o.Seen.After(r.Seen) }
+		if r.Gone.IsZero() && slices.ContainsFunc(p.Steps, due) && !slices.ContainsFunc(p.Alerts, known) && !slices.ContainsFunc(memory.Alerts, later) {
+			alerts = append(alerts, plan.Alert{ID: r.ID, Severity: plan.Severity(r.Severity), Subject: r.Subject, Message: r.Message, Remedy: r.Remedy, Where: r.Where})
+		}
+	}
+	return alerts
+}
