@@ -190,6 +190,9 @@ type alertsDoc struct {
 // listAlerts shows what is open now, and what only the last pass could find out.
 func (a *app) listAlerts(cfg *config.Config) error {
 	want := cfg.Desired()
+	if err := checkReader(want); err != nil {
+		return err
+	}
 	engine, err := a.engine(cfg, want, a.now)
 	if err != nil {
 		return err

@@ -65,6 +65,9 @@ func (a *app) doctor(ctx context.Context, f doctorFlags) error {
 	if err != nil {
 		return err
 	}
+	if err := checkReader(cfg.Desired()); err != nil {
+		return err
+	}
 	box, err := a.box(cfg, now)
 	if err != nil {
 		return err

@@ -58,6 +58,9 @@ func (a *app) pass(ctx context.Context, p passFlags) error {
 	if err != nil {
 		return err
 	}
+	if err := checkReader(want); err != nil {
+		return err
+	}
 	meter := a.meter()
 	engine, err := a.engine(cfg, want, now)
 	if err != nil {

@@ -86,6 +86,9 @@ func (a *app) view(at string) (view, error) {
 		return view{}, err
 	}
 	v := view{want: cfg.Desired()}
+	if err := checkReader(v.want); err != nil {
+		return view{}, err
+	}
 	engine, err := a.engine(cfg, v.want, clock)
 	if err != nil {
 		return view{}, err
