@@ -89,7 +89,7 @@ func newBox(t *testing.T, o gridtest.SiteOptions) *box {
 			},
 			Servers: func() ([]voms.Server, error) { return voms.Load([]string{site.Vomses}) },
 			Now:     now,
-			Timeout: 5 * time.Second,
+			Timeout: time.Minute,
 		},
 		Services:   b.restarts,
 		Now:        now,
@@ -114,7 +114,7 @@ func desired(site *gridtest.Site) plan.Desired {
 			{Name: "lcgadmin", Kind: plan.User, Path: filepath.Join(site.Repository, "lcgadmin"), Mode: 0o600,
 				Identity: user, VO: site.VO, FQANs: []string{site.Role},
 				Lifetime: 48 * time.Hour, RenewBelow: 46 * time.Hour, AlertBelow: time.Hour,
-				Source: plan.Source{MyProxy: &plan.MyProxy{Server: site.MyProxy.Addr(), Username: user, Timeout: 5 * time.Second, AlertBelow: 240 * time.Hour}}},
+				Source: plan.Source{MyProxy: &plan.MyProxy{Server: site.MyProxy.Addr(), Username: user, Timeout: time.Minute, AlertBelow: 240 * time.Hour}}},
 		},
 		EnvFiles: []plan.EnvFile{
 			{Path: site.CEEnv, Set: []plan.Var{proxy}, Export: true, Mode: 0o644},

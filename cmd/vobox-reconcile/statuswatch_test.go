@@ -302,9 +302,6 @@ func TestStatusWatchTerminal(t *testing.T) {
 	c.until("more lines")
 	c.key('\x1a') // ^Z
 	c.until(backScreen)
-	if f := termios(c).Lflag; f&unix.ECHO == 0 || f&unix.ICANON == 0 {
-		t.Errorf("flags of the terminal while it is stopped: %o", f)
-	}
 	// It stops itself after that, and whatever comes first, it goes on.
 	for stopped := false; !stopped; {
 		var ws syscall.WaitStatus
@@ -314,6 +311,9 @@ func TestStatusWatchTerminal(t *testing.T) {
 		if stopped = ws.Stopped(); !stopped {
 			t.Fatalf("it ended: %v", ws)
 		}
+	}
+	if f := termios(c).Lflag; f&unix.ECHO == 0 || f&unix.ICANON == 0 {
+		t.Errorf("flags of the terminal while it is stopped: %o", f)
 	}
 	if err := c.cmd.Process.Signal(syscall.SIGCONT); err != nil {
 		t.Fatal(err)

@@ -14,6 +14,9 @@ import (
 	"github.com/vobox-reconcile/vobox-reconcile/reconcile/credfile"
 )
 
+// slow is what no refusal takes on a busy machine, and what doing the work that is asked for takes by far.
+const slow = 20 * time.Second
+
 // What follows makes encrypted keys with any parameters.
 type algorithm struct {
 	OID    asn1.ObjectIdentifier
@@ -102,7 +105,7 @@ func TestHostileParameters(t *testing.T) {
 				t.Errorf("error %v, want one with %q that does not blame the passphrase", err, tc.want)
 			}
 			runtime.ReadMemStats(&after)
-			if took, mem := time.Since(start), after.TotalAlloc-before.TotalAlloc; took > time.Second || mem > 4<<20 {
+			if took, mem := time.Since(start), after.TotalAlloc-before.TotalAlloc; took > slow || mem > 4<<20 {
 				t.Errorf("it took %v and %d bytes to refuse it", took, mem)
 			}
 		})
@@ -175,7 +178,7 @@ func TestHostilePKCS12(t *testing.T) {
 			path := writeFile(t, "user.p12", file)
 			start := time.Now()
 			_, err := credfile.LoadPair(path, path, ask(passphrase))
-			if err == nil || !strings.Contains(err.Error(), tc.want) || time.Since(start) > time.Second {
+			if err == nil || !strings.Contains(err.Error(), tc.want) || time.Since(start) > slow {
 				t.Errorf("error %v after %v, want one with %q at once", err, time.Since(start), tc.want)
 			}
 		})

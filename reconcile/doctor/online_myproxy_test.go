@@ -92,7 +92,7 @@ func TestMyProxyFaults(t *testing.T) {
 		{"-c 100", store(100*time.Hour, 48*time.Hour), "MP-STORED warning lcgadmin: " + px.Addr() + ": what is stored ends on", "-t 48 -c 3000"},
 		{"no time left for an answer", func(b *doctor.Box) {
 			px.SetFaults(gridtest.Fault{Kind: gridtest.Hang})
-			change(b, func(_ *plan.Credential, mp *plan.MyProxy) { mp.Timeout = 100 * time.Millisecond })
+			change(b, func(_ *plan.Credential, mp *plan.MyProxy) { mp.Timeout = 2 * time.Second })
 		}, "MP-TIMEOUT " + server, "the time was over while waiting for"},
 		{"nobody there", func(b *doctor.Box) {
 			change(b, func(_ *plan.Credential, mp *plan.MyProxy) { mp.Server = f.nobody() })

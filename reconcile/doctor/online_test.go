@@ -28,7 +28,7 @@ import (
 func (f *fixture) online() *doctor.Box {
 	b := f.box()
 	b.Now = time.Now
-	b.Timeout = 20 * time.Second
+	b.Timeout = time.Minute
 	b.TLS = func(show *proxycert.Credential, p issue.Peer) *tls.Config {
 		return b.Trust.ClientConfig(show, trust.Peer{Host: p.Host, DN: p.DN}, b.Now)
 	}

@@ -71,7 +71,7 @@ func TestVOMSFaults(t *testing.T) {
 		{"reset", fault(gridtest.Refuse), "VO-NET " + server, "openssl s_client -connect " + f.VOMS.Addr()},
 		{"cut", fault(gridtest.Cut), "VO-NET " + server, ""},
 		{"not TLS", fault(gridtest.Garbage), "VO-PROTO " + server, f.Vomses + " line 1"},
-		{"no answer", func(b *doctor.Box) { fault(gridtest.Hang)(b); b.Timeout = 100 * time.Millisecond }, "VO-TIMEOUT " + server, ""},
+		{"no answer", func(b *doctor.Box) { fault(gridtest.Hang)(b); b.Timeout = 2 * time.Second }, "VO-TIMEOUT " + server, ""},
 		{"nobody there", func(b *doctor.Box) {
 			s := f.line()
 			s.Port = port(f.nobody())

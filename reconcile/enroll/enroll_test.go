@@ -34,7 +34,7 @@ func enroller(site *gridtest.Site) *enroll.Enroller {
 		Trust:   &trust.Store{Certificates: site.TrustDir, VOMSDir: site.VOMSDir},
 		Servers: func() ([]voms.Server, error) { return voms.Load([]string{site.Vomses}) },
 		Now:     now,
-		Timeout: 20 * time.Second,
+		Timeout: time.Minute,
 	}
 }
 

@@ -90,11 +90,11 @@ func need(t *testing.T, names ...string) {
 // run runs a client and returns all it said and its exit code.
 func (c *tool) run(stdin string, args ...string) (string, int) {
 	c.t.Helper()
-	ctx, cancel := context.WithTimeout(c.t.Context(), 60*time.Second)
+	ctx, cancel := context.WithTimeout(c.t.Context(), 2*time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, args[0], args[1:]...)
 	cmd.Env, cmd.Dir, cmd.Stdin = c.env, c.dir, strings.NewReader(stdin)
-	cmd.WaitDelay = time.Second
+	cmd.WaitDelay = 30 * time.Second
 	out, err := cmd.CombinedOutput()
 	var exit *exec.ExitError
 	if err != nil && !errors.As(err, &exit) {
@@ -145,7 +145,7 @@ func tryDial(t *testing.T, addr string, c *proxycert.Credential, version uint16)
 		return nil, nil, err
 	}
 	t.Cleanup(func() { raw.Close() })
-	raw.SetDeadline(time.Now().Add(30 * time.Second))
+	raw.SetDeadline(time.Now().Add(2 * time.Minute))
 	conf := &tls.Config{InsecureSkipVerify: true, MaxVersion: version, DynamicRecordSizingDisabled: true}
 	if c != nil {
 		pair := c.TLS()

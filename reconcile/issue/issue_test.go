@@ -44,7 +44,7 @@ func issuer(t *testing.T, site *gridtest.Site) *issue.Issuer {
 		},
 		Servers: func() ([]voms.Server, error) { return voms.Load([]string{site.Vomses}) },
 		Now:     now,
-		Timeout: 5 * time.Second,
+		Timeout: time.Minute,
 	}
 }
 
@@ -53,7 +53,7 @@ func wanted(site *gridtest.Site) plan.Credential {
 	user := site.User.Identity().String()
 	return plan.Credential{Name: "lcgadmin", Kind: plan.User, Identity: user, VO: site.VO, FQANs: []string{site.Role},
 		Lifetime: 48 * time.Hour, RenewBelow: 46 * time.Hour,
-		Source: plan.Source{MyProxy: &plan.MyProxy{Server: site.MyProxy.Addr(), Username: user, Timeout: 5 * time.Second}}}
+		Source: plan.Source{MyProxy: &plan.MyProxy{Server: site.MyProxy.Addr(), Username: user, Timeout: time.Minute}}}
 }
 
 func robot(site *gridtest.Site) plan.Credential {

@@ -286,15 +286,16 @@ func TestVerifyIsTriedAgain(t *testing.T) {
 }
 
 func TestVerifyGivesUp(t *testing.T) {
-	r := &service.Runner{Every: time.Millisecond}
+	t.Parallel()
+	r := &service.Runner{Every: 100 * time.Millisecond}
 	err := r.Restart(t.Context(), service.Command{
-		Name: "s", Restart: []string{"true"}, Verify: sh("echo not running; exit 7"), Timeout: 300 * time.Millisecond,
+		Name: "s", Restart: []string{"true"}, Verify: sh("echo not running; exit 7"), Timeout: 2 * time.Second,
 	})
 	e := failure(t, err)
-	if e.Phase != service.PhaseVerify || !e.Timeout || e.After != 300*time.Millisecond {
+	if e.Phase != service.PhaseVerify || !e.Timeout || e.After != 2*time.Second {
 		t.Errorf("got %+v", e)
 	}
-	if !strings.Contains(e.Error(), "did not succeed within 300ms") {
+	if !strings.Contains(e.Error(), "did not succeed within 2s") {
 		t.Errorf("got %q", e)
 	}
 }
@@ -421,7 +422,7 @@ func fifo(t *testing.T) (path string, ended func() string) {
 	t.Cleanup(func() { f.Close() })
 	return path, func() string {
 		t.Helper()
-		if err := f.SetReadDeadline(time.Now().Add(20 * time.Second)); err != nil {
+		if err := f.SetReadDeadline(time.Now().Add(time.Minute)); err != nil {
 			t.Fatal(err)
 		}
 		var all bytes.Buffer
@@ -444,9 +445,9 @@ func TestTimeoutEndsTheWholeGroup(t *testing.T) {
 			t.Parallel()
 			path, ended := fifo(t)
 			r := &service.Runner{Grace: 100 * time.Millisecond}
-			err := r.Restart(t.Context(), service.Command{Name: "s", Restart: sh(c.script, path), Timeout: 300 * time.Millisecond})
+			err := r.Restart(t.Context(), service.Command{Name: "s", Restart: sh(c.script, path), Timeout: 2 * time.Second})
 			e := failure(t, err)
-			if !e.Timeout || e.Err != nil || !strings.Contains(e.Error(), "did not succeed within 300ms") {
+			if !e.Timeout || e.Err != nil || !strings.Contains(e.Error(), "did not succeed within 2s") {
 				t.Errorf("got %+v", e)
 			}
 			if pid := ended(); strings.TrimSpace(pid) == "" {

@@ -50,7 +50,7 @@ func handshake(t *testing.T, client, server *tls.Config) (seen []*x509.Certifica
 		_, err = s.Write([]byte("hello"))
 		done <- err
 	}()
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", ln.Addr().String())
 	if err != nil {

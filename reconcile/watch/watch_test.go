@@ -33,7 +33,7 @@ func started(t *testing.T, paths ...string) *watch.Watcher {
 // wait waits for the next wake, at most until the time given.
 func wait(t *testing.T, w *watch.Watcher, most time.Duration) watch.Wake {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	defer cancel()
 	wake, err := w.Wait(ctx, w.Now().Add(most))
 	if err != nil {
@@ -45,7 +45,7 @@ func wait(t *testing.T, w *watch.Watcher, most time.Duration) watch.Wake {
 // mustWake insists that a path is reported.
 func mustWake(t *testing.T, w *watch.Watcher, path string) {
 	t.Helper()
-	wake := wait(t, w, 10*time.Second)
+	wake := wait(t, w, time.Minute)
 	if wake.Cause != watch.Changed || !slices.Equal(wake.Paths, []string{path}) {
 		t.Errorf("woken by %+v, want a change of %s", wake, path)
 	}
@@ -193,7 +193,7 @@ func TestWatchKeepsWhatIsKnown(t *testing.T) {
 	w.Watch([]string{old, fresh})
 	must(t, os.Mkdir(filepath.Dir(fresh), 0o755))
 	write(t, fresh, "1")
-	wake := wait(t, w, 10*time.Second)
+	wake := wait(t, w, time.Minute)
 	if want := []string{old, fresh}; wake.Cause != watch.Changed || !slices.Equal(wake.Paths, want) {
 		t.Errorf("woken by %+v, want changes of %q", wake, want)
 	}
@@ -223,7 +223,7 @@ func TestOverflow(t *testing.T) {
 		must(t, os.WriteFile(names[i%2], nil, 0o644))
 		must(t, os.Remove(names[i%2]))
 	}
-	wake := wait(t, w, 10*time.Second)
+	wake := wait(t, w, time.Minute)
 	if wake.Cause != watch.Lost {
 		t.Errorf("woken by %+v, want that events were lost", wake)
 	}
