@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"reflect"
 	"runtime/debug"
 	"slices"
 	"strings"
@@ -270,6 +271,7 @@ func (r *resident) reload(asked bool) {
 		r.manager.reloading()
 		defer r.manager.say(daemon.SdNotifyReady)
 	}
+	old := effectOf(r.cfg)
 	err := r.load()
 	switch {
 	case err == nil && r.faults != "":
@@ -277,6 +279,8 @@ func (r *resident) reload(asked bool) {
 		r.log.Info().Str("config", r.config).Msg("the configuration is good again, and in force")
 	case err == nil && asked:
 		r.log.Info().Str("config", r.config).Msg("the configuration is in force")
+	case err == nil && !reflect.DeepEqual(old, effectOf(r.cfg)):
+		r.log.Info().Str("config", r.config).Msg("the changed configuration is in force")
 	case err != nil && (err.Error() != r.faults || asked):
 		r.faults = err.Error()
 		for line := range strings.Lines(r.faults) {
@@ -286,6 +290,11 @@ func (r *resident) reload(asked bool) {
 	}
 	r.watcher.Watch(referred(r.config, r.cfg, r.want, r.getenv("X509_USER_PROXY")))
 	r.tellSlow()
+}
+
+// effectOf is a configuration without the places in files that it knows: one more comment is no change.
+func effectOf(c *config.Config) any {
+	return []any{c.Desired(), c.Trust, c.Alerts, c.Metrics, c.Watch}
 }
 
 // onePass is a pass under the lock.
