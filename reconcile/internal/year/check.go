@@ -11,11 +11,17 @@ import (
 // threshold is what JAliEn's CE compares the attribute certificate with: CE_PROXYTHRESHOLD, 165600 s.
 const threshold = 46 * time.Hour
 
-// How long after the end of a bad time it is good again: until then an answer of the bad time is still believed.
-var grace = map[why]time.Duration{
-	outage:  0,
-	refused: 62 * time.Minute,
-	short:   6*time.Hour + 10*time.Minute,
+// grace is how long after the end of a bad time it is good again: until then an answer of the bad time is still believed.
+func (s *Script) grace(y why) time.Duration {
+	switch {
+	case y == refused:
+		return 62 * time.Minute
+	case y == short:
+		return 6*time.Hour + 10*time.Minute
+	case y == wrong && !s.Watch:
+		return 2*time.Hour + 10*time.Minute
+	}
+	return 0
 }
 
 const (
@@ -24,6 +30,11 @@ const (
 	soon = 18 * time.Minute
 	// settle is how long a pass may take when servers are slow.
 	settle = 2 * time.Minute
+
+	// What the engine has of passes: how many, which of them count as one, and what is no gap but a pause.
+	recorded   = 17
+	sameRun    = 5 * time.Minute
+	longestGap = 4 * time.Hour
 )
 
 // Judge says what of a life must not have been. The rules are those of the package's documentation.
@@ -58,7 +69,7 @@ func (j *judge) fault(at time.Time, rule, format string, args ...any) {
 func (j *judge) goodTimes() []Span {
 	var bads []Span
 	for _, b := range j.bads {
-		bads = append(bads, Span{b.From, b.To.Add(grace[b.why])})
+		bads = append(bads, Span{b.From, b.To.Add(j.s.grace(b.why))})
 	}
 	return without(j.s.Span, bads)
 }
@@ -174,7 +185,7 @@ func (j *judge) lowWatched(dip Span) {
 	}
 	var holes []Span
 	for _, b := range j.bads {
-		holes = append(holes, Span{b.From, b.To.Add(grace[b.why])})
+		holes = append(holes, Span{b.From, b.To.Add(j.s.grace(b.why))})
 	}
 	for _, free := range without(dip, append(holes, j.away...)) {
 		if free.length() > soon {
@@ -200,13 +211,18 @@ func (j *judge) lowCron(dip Span) {
 	}
 }
 
-// regular reports whether there were enough runs before the i-th to know how they come.
+// regular reports whether it can be known by the i-th pass how they come: from two periods since the clock was set, and
+// without a pass by hand in between, among the runs on record.
 func (j *judge) regular(i int) bool {
-	n := 0
-	for k := i; k >= 0 && k > i-4; k-- {
-		if gap := j.visits[i].At.Sub(j.visits[k].At); gap <= 4*time.Hour && j.steady(Span{j.visits[k].At, j.visits[i].At}) {
-			n++
+	last, periods := j.visits[i].At, 0
+	for k, n := i-1, 1; k >= 0 && n < recorded && periods < 2 && j.steady(Span{j.visits[k].At, j.visits[i].At}); k-- {
+		gap := last.Sub(j.visits[k].At)
+		if gap < sameRun {
+			continue
+		}
+		if last, n = j.visits[k].At, n+1; gap > j.s.every()-settle && gap <= longestGap {
+			periods++
 		}
 	}
-	return n >= 4
+	return periods == 2
 }

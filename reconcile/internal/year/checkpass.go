@@ -23,7 +23,7 @@ func (j *judge) pass(i int, v Visit) {
 		if j.isGood(whole) && v.Left < threshold {
 			j.fault(v.Done, "not renewed", "the user proxy has %s left after a pass that met servers that were well", plan.Span(v.Left))
 		}
-		if least := min(12*time.Hour, v.HostLeft) - unclear; v.Machine < least {
+		if least := min(12*time.Hour, v.HostLeft) - unclear; v.HostLeft > 0 && v.Machine < least { // else there is nothing to sign with
 			j.fault(v.Done, "not renewed", "the machine proxy has %s left, and the host certificate %s", plan.Span(v.Machine), plan.Span(v.HostLeft))
 		}
 	}

@@ -49,6 +49,7 @@ type disk struct {
 	spoilt     map[string]bool      // somebody else has changed the file since
 	foreign    []string             // lines of others in CE.env
 	edits      int
+	before     int  // edits before this pass
 	owed       bool // the files of the service have changed since it was restarted
 	restarts   []time.Time
 	restarting bool // and that may not be on record yet
@@ -243,7 +244,7 @@ func (b *disk) Moot(w watch.Wake) bool {
 
 func (b *disk) Pass(o Order) Visit {
 	b.mu.Lock()
-	b.kill, b.restore = -1, nil
+	b.kill, b.restore, b.before = -1, nil, b.edits
 	if o.Kill >= 0 {
 		b.kill = o.Kill * 4
 	}

@@ -162,8 +162,11 @@ func (b *disk) look(name string, crashed bool) {
 func (b *disk) passed(r *reconcile.Report) {
 	b.observe()
 	b.mu.Lock()
-	owed, foreign := b.owed, slices.Clone(b.foreign)
+	owed, foreign, touched := b.owed, slices.Clone(b.foreign), b.edits > b.before
 	b.mu.Unlock()
+	if touched {
+		return // by others, while the pass was under way
+	}
 	told := slices.ContainsFunc(r.Alerts, func(a plan.Alert) bool { return strings.HasPrefix(a.ID, "SVC-") })
 	if owed && !told && !r.Failed() {
 		b.Log.fault(b.Now(), "not restarted", "although its files have changed, and nobody is told why")

@@ -28,13 +28,14 @@
 // [Log.Judge] knows when a proxy of 48 h could be had. It computes, to the nanosecond and by the clock of the box, when the
 // user proxy was below the 46 h of JAliEn's CE, and finds what of that need not have been:
 //
-//   - Below 46h. From cron: no dip begins if a run within one period before it met servers that were well, once three
-//     runs have made the rhythm known. With --watch: none begins if the servers were well for 18 minutes before it, and the
-//     program ran for half an hour. For a quarter of an hour is the time between two tries, and a try may take two
-//     minutes.
+//   - Below 46h. From cron: no dip begins if a run within one period before it met servers that were well, once two
+//     periods without a run by hand have made the rhythm known. With --watch: none begins if the servers were well for
+//     18 minutes before it, and the program ran for half an hour. For a quarter of an hour is the time between two tries,
+//     and a try may take two minutes.
 //   - Stays below 46h. From cron, the first run that meets servers that are well ends a dip; with --watch, 18 minutes
 //     after they are well again it has ended. An hour more is granted where a server had said no, and six hours where it
-//     had given less than what was in place: it is not asked all the time then.
+//     had given less than what was in place: it is not asked all the time then. From cron, two hours are granted where
+//     the clock was put right: if the next run comes when the last one seemed to, nothing tells that it was ahead.
 //   - Not renewed. After a pass that met servers that were well, the user proxy has 46 h, and the machine proxy 12 h or
 //     what the host certificate has.
 //   - Not told. Every pass in which a renewal failed says so. From 240 h before the end of the stored credential, or of

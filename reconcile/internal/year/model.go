@@ -20,7 +20,7 @@ func (c *virtual) Sleep(d time.Duration) {
 	until := c.now.Add(d)
 	for {
 		next := c.world.next()
-		if !next.Before(until) {
+		if !next.Before(earlier(until, c.world.To)) { // a pass may outlast this life
 			break
 		}
 		c.now = later(c.now, next)
@@ -195,7 +195,8 @@ func (m *model) hook() bool {
 func (m *model) Pass(o Order) Visit {
 	m.hooks, m.kill, m.own = 0, o.Kill, true
 	now := m.BoxNow()
-	if n := len(m.runs); m.grant != nil && (o.SetBack || n > 0 && m.runs[n-1].At.After(now.Add(time.Second))) {
+	future := now.Add(time.Second)
+	if n := len(m.runs); m.grant != nil && (o.SetBack || n > 0 && m.runs[n-1].At.After(future) || m.grant.Time.After(future)) {
 		m.grant.Stale = true
 	}
 	if n := len(m.runs); n == 0 || now.Sub(m.runs[n-1].At).Abs() >= 5*time.Minute {

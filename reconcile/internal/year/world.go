@@ -337,7 +337,7 @@ func (w *World) end() {
 			}
 		}
 		if w.Error(t).Abs() > 4*time.Minute {
-			w.Log.bad(Span{t, next}, refused, fmt.Sprintf("the clock is %s ahead", plan.Span(w.Error(t))))
+			w.Log.bad(Span{t, next}, wrong, fmt.Sprintf("the clock is %s ahead", plan.Span(w.Error(t))))
 		}
 		if t = next; !t.Before(w.To) {
 			break
