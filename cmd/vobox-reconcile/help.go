@@ -22,7 +22,9 @@ func (a *app) usage(cmd *cobra.Command) error {
 		fmt.Fprintf(w, "  %s\n", cmd.UseLine())
 	}
 	cmd.InitDefaultHelpFlag()
-	fmt.Fprintf(w, "\nFlags:\n%s\n", strings.TrimRight(cmd.LocalNonPersistentFlags().FlagUsagesWrapped(80), "\n"))
+	local := cmd.LocalNonPersistentFlags()
+	local.SortFlags = cmd.Flags().SortFlags // which it does not inherit
+	fmt.Fprintf(w, "\nFlags:\n%s\n", strings.TrimRight(local.FlagUsagesWrapped(80), "\n"))
 	general := cmd.Root().PersistentFlags()
 	fmt.Fprintf(w, "\nFlags of every command:\n%s\n", strings.TrimRight(general.FlagUsagesWrapped(80), "\n"))
 	return nil
