@@ -1,7 +1,8 @@
 // Package config reads the YAML configuration and turns it into a desired state.
 //
-// [Load] reads the file and every *.yaml of the directory conf.d beside it, and reports all that is wrong with them in
-// one go, as [Errors]: each fault with file, line, column, the path of the key, what is wrong and what to write instead.
+// [Load] reads the file, every *.yaml of the directory conf.d beside it, and what the account has registered, and reports
+// all that is wrong with them in one go, as [Errors]: each fault with file, line, column, the path of the key, what is wrong
+// and what to write instead.
 // [Config.Desired] then gives the engine a [plan.Desired] in which nothing is implicit.
 //
 // One table, the fields methods in table.go, says which keys there are, of which type and with which default. The
@@ -100,6 +101,7 @@ type Proxy struct {
 	Source     Source
 	Key        string // rsa2048, rsa3072, rsa4096 or p256
 	Limited    bool
+	Registered bool // by the account, in Config.Registered
 }
 
 // A Source says where a proxy comes from. After Load exactly one field is set.

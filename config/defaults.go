@@ -14,7 +14,6 @@ import (
 
 // complete applies the defaults that the table can only describe in words, and checks what needs more than one value.
 func (r *reader) complete(c *Config) {
-	r.account(c)
 	object{c.fields()}.finish(r, "")
 	r.directories(c)
 	r.trust(&c.Trust)

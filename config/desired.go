@@ -78,7 +78,7 @@ func (c *Config) userCredential(p Proxy) plan.Credential {
 	d := plan.Credential{
 		Name: p.Name, Kind: plan.User, Path: p.Path, Links: slices.Clone(p.Links), Identity: p.DN, VO: p.VO, FQANs: slices.Clone(p.Attributes),
 		Lifetime: p.Lifetime, RenewBelow: p.RenewBelow, AlertBelow: p.AlertBelow, Source: c.planSource(p.Source),
-		Key: p.Key, Limited: p.Limited, Mode: userMode,
+		Key: p.Key, Limited: p.Limited, Mode: userMode, Registered: p.Registered,
 	}
 	if dir, last := filepath.Split(p.Path); isGlob(last) {
 		d.Default = filepath.Join(dir, p.legacyName())

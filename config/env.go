@@ -30,6 +30,9 @@ type Env struct {
 	// Stat describes an open configuration file: the owner's and group's numbers, and the mode. It is asked so that
 	// tests can pretend; nil takes what the file system says.
 	Stat func(f *os.File) (uid, gid int, mode fs.FileMode, err error)
+	// Instead is what to read in place of files, by path, to see what a configuration would be: nil is as if there were no such
+	// file. A new file of conf.d or of Config.Registered is read as if it were there.
+	Instead map[string][]byte
 	// Hostname is this host's name, for the sender of alerts.
 	Hostname func() (string, error)
 }

@@ -15,15 +15,17 @@ import (
 	"gopkg.in/yaml.v3"
 )
 
-// Load reads the configuration at path and every *.yaml of the directory conf.d beside it, in name order. Lists are
-// appended; a scalar or a name that is given twice is a fault. The error, if any, is of type Errors and has everything
-// that is wrong, sorted by file and line.
+// Load reads the configuration at path, every *.yaml of the directory conf.d beside it, in name order, and what is in
+// [Config.Registered]. Lists are appended; a scalar or a name that is given twice is a fault. The error, if any, is of type
+// Errors and has everything that is wrong, sorted by file and line.
 func Load(path string, env Env) (*Config, error) {
 	r := &reader{env: env, faults: &faults{}, places: map[string]place{}, bad: map[string]bool{}}
 	c := &Config{}
 	for _, file := range r.files(path) {
 		r.merge(c, file)
 	}
+	r.account(c)
+	r.registrations(c)
 	r.complete(c)
 	if errs := r.faults.sorted(); len(errs) > 0 {
 		return nil, errs
@@ -38,13 +40,11 @@ func (r *reader) files(path string) []string {
 	r.root = place{path, 1, 1}
 	dir := filepath.Join(filepath.Dir(path), "conf.d")
 	entries, err := r.readDir(dir)
-	if errors.Is(err, fs.ErrNotExist) {
-		return files
-	} else if err != nil {
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		r.wholeFile(dir, fmt.Sprintf("cannot be read: %v", because(err)), "make conf.d a directory that this user can read, or remove it", err)
 		return files
 	}
-	for _, n := range entries {
+	for _, n := range r.instead(dir, entries) {
 		if strings.HasSuffix(n, ".yaml") && !strings.HasPrefix(n, ".") { // editors keep dot files
 			files = append(files, filepath.Join(dir, n))
 		}
@@ -52,7 +52,23 @@ func (r *reader) files(path string) []string {
 	return files
 }
 
-// readDir returns the names in a directory, sorted. Who can write the directory can put files into it.
+// instead are the names in a directory with Env.Instead in force, sorted.
+func (r *reader) instead(dir string, names []string) []string {
+	for file, data := range r.env.Instead {
+		if filepath.Dir(file) != dir {
+			continue
+		}
+		name := filepath.Base(file)
+		names = slices.DeleteFunc(names, func(n string) bool { return n == name })
+		if data != nil {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
+// readDir returns the names in a directory. Who can write the directory can put files into it.
 func (r *reader) readDir(dir string) ([]string, error) {
 	d, err := os.OpenFile(dir, os.O_RDONLY|syscall.O_DIRECTORY, 0)
 	if err != nil {
@@ -60,9 +76,7 @@ func (r *reader) readDir(dir string) ([]string, error) {
 	}
 	defer d.Close()
 	r.trusted(d)
-	names, err := d.Readdirnames(-1)
-	slices.Sort(names)
-	return names, err
+	return d.Readdirnames(-1)
 }
 
 // merge reads one file into c.
@@ -88,6 +102,9 @@ func (r *reader) merge(c *Config, file string) {
 
 // load returns a file's content.
 func (r *reader) load(file string) ([]byte, bool) {
+	if data := r.env.Instead[file]; data != nil {
+		return data, true
+	}
 	data, err := r.readFile(file)
 	if f, ok := errors.AsType[Fault](err); ok {
 		r.torn = true

@@ -78,6 +78,7 @@ func explain(err error, a *plan.Alert) {
 		is    *issue.Error
 		svc   *service.Error
 		none  *NoMachineProxyError
+		lost  *NotAtHandError
 		worse *WorseError
 	)
 	fill := func(id, cause, remedy, where string) {
@@ -100,6 +101,8 @@ func explain(err error, a *plan.Alert) {
 		fill(tr.ID, "", "", "")
 	case errors.As(err, &none):
 		fill("HOST-PROXY", "", "run vobox-reconcile as root, or ask the site admin to renew the machine proxy", "site admin")
+	case errors.As(err, &lost):
+		fill("MP-NOOLD", "", "make a new proxy on the LCG-UI (voms-proxy-init), log in with it, then run vobox-reconcile register --force in that session", "LCG-UI")
 	case errors.As(err, &svc):
 		a.ID, a.Remedy = "SVC-"+strings.ToUpper(string(svc.Phase)), "run the command by hand as the service account and mend what it complains about"
 	case errors.As(err, &worse):

@@ -204,6 +204,9 @@ func (r *run) authority(want plan.Credential) (issue.Authority, error) {
 			}
 		}
 	}
+	if want.Registered && a.Old != nil && !r.verifies(a.Old) {
+		a.Old = nil
+	}
 	if a.Old == nil || a.Old.Limited() != want.Limited || !answers(a.Old) {
 		for _, path := range r.otherProxies(want) {
 			if cred := r.usableAsOld(path, want); cred != nil {
@@ -212,7 +215,15 @@ func (r *run) authority(want plan.Credential) (issue.Authority, error) {
 			}
 		}
 	}
+	if want.Registered && a.Old == nil {
+		return a, &NotAtHandError{Identity: want.Identity}
+	}
 	return a, nil
+}
+
+func (r *run) verifies(c *proxycert.Credential) bool {
+	_, err := r.Trust.VerifyPeer(c.Presented(), r.Now())
+	return err == nil
 }
 
 // answers reports whether a proxy can answer the challenge of a MyProxy server, which knows RSA signatures only.
@@ -269,11 +280,19 @@ func (r *run) usableAsOld(path string, want plan.Credential) *proxycert.Credenti
 	if err != nil || !id.Equal(cred.Identity()) || cred.Limited() && !want.Limited { // from a limited one comes a limited one
 		return nil
 	}
-	if _, err := r.Trust.VerifyPeer(cred.Presented(), r.Now()); err != nil || !answers(cred) {
+	if !answers(cred) || !r.verifies(cred) {
 		return nil
 	}
 	r.Log.Info().Str("credential", want.Name).Str("path", path).Msg("authorising the renewal with another proxy of the same identity")
 	return cred
+}
+
+// A NotAtHandError says that there is no valid proxy left of a person whom the account has registered. One is wanted for each
+// renewal, whatever the server wants: root's machine proxy must not get the account a proxy of somebody who never logged in.
+type NotAtHandError struct{ Identity string }
+
+func (e *NotAtHandError) Error() string {
+	return fmt.Sprintf("no valid proxy of %s is at hand, and the account's registration alone is no right to one", e.Identity)
 }
 
 // A NoMachineProxyError says that there is nothing to show to the MyProxy server.

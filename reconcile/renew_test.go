@@ -16,6 +16,7 @@ import (
 	"github.com/vobox-reconcile/vobox-reconcile/reconcile/gridtest"
 	"github.com/vobox-reconcile/vobox-reconcile/reconcile/issue"
 	"github.com/vobox-reconcile/vobox-reconcile/reconcile/plan"
+	"github.com/vobox-reconcile/vobox-reconcile/reconcile/proxycert"
 )
 
 // A renewal with the proxy in place as authority, and the login proxy gone.
@@ -77,6 +78,57 @@ func TestNoOldProxy(t *testing.T) {
 	if a := mustAlert(t, r, "MP-NOOLD"); !strings.Contains(a.Remedy, "voms-proxy-init") {
 		t.Errorf("remedy %q", a.Remedy)
 	}
+}
+
+// A proxy that the account registered is had from the server only while there is one of that identity, which verifies: a
+// server that trusts the box would give root the proxy of anybody whom the account names.
+func TestRegisteredNeedsAProxyAtHand(t *testing.T) {
+	for name, inPlace := range map[string]func(t *testing.T, b *box) *proxycert.Credential{
+		"none": func(*testing.T, *box) *proxycert.Credential { return nil },
+		"one of another CA": func(t *testing.T, b *box) *proxycert.Credential {
+			ca, err := gridtest.NewCA(gridtest.CAOptions{Now: b.Now, Keys: new(gridtest.KeyPool)})
+			if err != nil {
+				t.Fatal(err)
+			}
+			namesake, err := ca.Issue(gridtest.CertRequest{Subject: b.User.Identity().String()})
+			if err != nil {
+				t.Fatal(err)
+			}
+			forged, err := ca.Proxy(namesake, 24*time.Hour)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return forged
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := newBox(t, gridtest.SiteOptions{})
+			b.Engine.LoginProxy = ""
+			dn := b.Host.Identity().String()
+			b.MyProxy.SetPolicy(gridtest.SitePolicy(dn, dn))
+			b.want.Credentials[1].Registered = true
+			path := b.want.Credentials[1].Path
+			if cred := inPlace(t, b); cred != nil {
+				if err := gridtest.WriteProxy(cred, path); err != nil {
+					t.Fatal(err)
+				}
+			}
+			before, _ := os.ReadFile(path)
+			r := b.pass(t, plan.Options{Only: []string{"lcgadmin"}, Force: []string{"lcgadmin"}})
+			mustResults(t, r, "renew/machine-proxy done", "renew/proxy/lcgadmin failed")
+			if a := mustAlert(t, r, "MP-NOOLD"); !strings.Contains(a.Remedy, "register") {
+				t.Errorf("remedy %q", a.Remedy)
+			}
+			if after, _ := os.ReadFile(path); !bytes.Equal(before, after) {
+				t.Error("the file was changed")
+			}
+			b.want.Credentials[1].Registered = false // the server would have given it
+			mustResults(t, b.pass(t, plan.Options{Only: []string{"lcgadmin"}, Force: []string{"lcgadmin"}}), "renew/proxy/lcgadmin done")
+		})
+	}
+	b := newBox(t, gridtest.SiteOptions{})
+	b.want.Credentials[1].Registered = true
+	mustResults(t, b.pass(t, plan.Options{}), b.all()...) // the login proxy is at hand
 }
 
 // Forced twice within a second, the second waits for the next one, since certificates count in seconds: also where the

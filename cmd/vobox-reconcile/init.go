@@ -272,7 +272,7 @@ func (i *initiator) check() error {
 	if path == "-" {
 		path = i.configPath()
 	}
-	cfg, err := i.trial(path, []byte(i.text), nil)
+	cfg, err := i.trial(path, map[string][]byte{path: []byte(i.text)})
 	if err != nil {
 		return fmt.Errorf("what was found on this box makes no configuration:\n%w", err)
 	}

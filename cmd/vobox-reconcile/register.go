@@ -54,7 +54,8 @@ Before anything is written the proxy is verified: it must be an RFC proxy with
 attributes of the VO. Then it is renewed once, so that it is known now, and not
 in two days, whether the MyProxy server lets this box do so, and for how long:
 see MP-T12 in the output. What is written is the renewed proxy, and an entry in
-conf.d beside the configuration.
+conf.d beside the configuration. Where that is root's, the entry goes to
+registered in the state directory, and the account needs nobody.
 
   vobox-reconcile register -t 48 --email you@example.org`,
 		Args: noArguments,

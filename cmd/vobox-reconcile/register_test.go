@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -308,9 +309,9 @@ func TestRegisterSecondPerson(t *testing.T) {
 	}
 }
 
-// On a box that root looks after, the account cannot write conf.d: the proxy is taken, and root is told what to type.
-func TestRegisterAsAnAccount(t *testing.T) {
-	a := someAccount(t)
+// rootsBox is one that root looks after, with a login proxy of the account's and no user proxy yet.
+func rootsBox(t *testing.T, a account) *box {
+	t.Helper()
 	b := ownedBox(t, a)
 	text := string(read(t, b.Config))
 	write(t, b.Config, text[:strings.Index(text, "proxies:\n")])
@@ -323,26 +324,122 @@ func TestRegisterAsAnAccount(t *testing.T) {
 		t.Fatal(err)
 	}
 	b.env["X509_USER_PROXY"] = login
-	r := b.processAs(a, "register", "-t", "48", "--email", "it's@example.org")
-	if r.code != 1 || !strings.Contains(r.stderr, "nothing renews it yet: only root can write") {
+	return b
+}
+
+// apart is the file that register has written for an account that cannot write conf.d.
+func (b *box) apart(name string) string {
+	return filepath.Join(b.state(), "registered", "registered-"+name+".yaml")
+}
+
+// On a box that root looks after, the account registers by itself, as it always did, and root's passes renew.
+func TestRegisterAsAnAccount(t *testing.T) {
+	a := someAccount(t)
+	b := rootsBox(t, a)
+	r := b.processAs(a, "register", "-t", "48", "--proxy-safe", "5000", "--myproxy-safe", "259200", "--email", "it's@example.org")
+	if r.code != 0 || !strings.Contains(r.stdout, "OK: registration of lcgadmin successfull") {
 		t.Fatalf("exit code %d: %s%s", r.code, r.stdout, r.stderr)
 	}
-	b.userProxy()
+	info, err := os.Stat(b.apart("lcgadmin"))
+	if err != nil || info.Mode().Perm() != 0o600 {
+		t.Fatalf("the entry: %v, %v", info, err)
+	}
+	if _, err := os.Stat(b.entry("lcgadmin")); !os.IsNotExist(err) {
+		t.Errorf("conf.d has one: %v", err)
+	}
+	delete(b.env, "X509_USER_PROXY")
+	before := read(t, b.userProxy())
+	b.process("--force", "lcgadmin").mustBe(t, 0)
+	if string(read(t, b.userProxy())) == string(before) {
+		t.Error("root's pass has not renewed it")
+	}
+	b.process("--dry-run").mustBe(t, 0)
+	b.env["X509_USER_PROXY"] = filepath.Join(b.Root, "x509up_login")
+	b.processAs(a, "query").mustBe(t, 0)
+	b.processAs(a, "register", "-t", "24", "--force").mustBe(t, 0)
+	if text := string(read(t, b.apart("lcgadmin"))); !strings.Contains(text, "lifetime: 24h\n") || !strings.Contains(text, `"it's@example.org"`) {
+		t.Errorf("the entry became\n%s", text)
+	}
+	// Somebody else can do neither.
+	other := account{"other", a.uid + 1, a.gid}
+	b.processAs(other, "register").mustBe(t, 64)
+	b.processAs(other, "unregister").mustBe(t, 64)
+	b.processAs(a, "unregister").mustBe(t, 0)
+	if _, err := os.Stat(b.apart("lcgadmin")); !os.IsNotExist(err) {
+		t.Errorf("the entry is still there: %v", err)
+	}
+	b.process("--dry-run").mustBe(t, 0)
+}
+
+// Who registers while a resident of root's runs has it renewed from then on, without asking anybody.
+func TestWatchTakesRegistrations(t *testing.T) {
+	a := someAccount(t)
+	b := rootsBox(t, a)
+	w := b.watch(t)
+	w.hears("all is as it should be")
+	b.processAs(a, "register").mustBe(t, 0)
+	w.awaitMessage("changed configuration")
+	w.signal(syscall.SIGUSR1) // renew all user proxies
+	w.awaitStep("renew/proxy/lcgadmin", "done")
+	w.signal(syscall.SIGTERM)
+	w.ends(0)
+}
+
+// An entry of root's is root's to change: what to type is printed.
+func TestRegisterOverRootsEntry(t *testing.T) {
+	a := someAccount(t)
+	b := rootsBox(t, a)
+	b.process("register").mustBe(t, 0)
+	b.processAs(a, "register", "--force").mustBe(t, 0) // it is right as it is
+	r := b.processAs(a, "register", "-t", "24", "--force")
 	_, script, ok := strings.Cut(r.stderr, "Ask root to type:\n\n")
-	if !ok {
-		t.Fatalf("it does not say what root shall type: %s", r.stderr)
+	if r.code != 1 || !ok || !strings.Contains(r.stderr, "only root can write") {
+		t.Fatalf("exit code %d: %s%s", r.code, r.stdout, r.stderr)
 	}
 	b.shell(script)
+	if text := string(read(t, b.entry("lcgadmin"))); !strings.Contains(text, "lifetime: 24h\n") {
+		t.Errorf("root has written\n%s", text)
+	}
 	b.process("--dry-run").mustBe(t, 0)
-	b.processAs(a, "query").mustBe(t, 0)
-	b.processAs(a, "register", "--force").mustBe(t, 0) // the entry is there now, and right
 	r = b.processAs(a, "unregister")
 	if r.code != 1 || !strings.Contains(r.stderr, "\n\nrm "+b.entry("lcgadmin")) {
 		t.Errorf("exit code %d: %s", r.code, r.stderr)
 	}
 	b.userProxy()
-	// Somebody else can do neither.
-	b.processAs(account{"other", a.uid + 1, a.gid}, "register").mustBe(t, 64)
+}
+
+// What the account writes where it registers is refused where it goes beyond that, and root follows no link there.
+func TestRootReadsRegistrations(t *testing.T) {
+	a := someAccount(t)
+	b := rootsBox(t, a)
+	b.processAs(a, "register").mustBe(t, 0)
+	own := func(path, content string) {
+		t.Helper()
+		write(t, path, content)
+		if err := os.Chown(path, a.uid, a.gid); err != nil {
+			t.Fatal(err)
+		}
+	}
+	entry := string(read(t, b.apart("lcgadmin")))
+	own(b.apart("lcgadmin"), entry+"services:\n  - name: x\n    restart: [/bin/sh, -c, id]\n")
+	if r := b.process(); r.code != 78 || !strings.Contains(r.stderr, b.apart("lcgadmin")+":6:1: services: unknown key") {
+		t.Errorf("exit code %d: %s", r.code, r.stderr)
+	}
+	own(b.apart("lcgadmin"), entry)
+	b.process().mustBe(t, 0)
+	if err := os.Symlink("/etc/hostname", b.apart("x")); err != nil {
+		t.Fatal(err)
+	}
+	if r := b.process(); r.code != 78 || !strings.Contains(r.stderr, b.apart("x")+":1:1: (file): cannot be read") {
+		t.Errorf("exit code %d: %s", r.code, r.stderr)
+	}
+	if err := os.Remove(b.apart("x")); err != nil {
+		t.Fatal(err)
+	}
+	b.process("unregister").mustBe(t, 0) // by root
+	if _, err := os.Stat(b.apart("lcgadmin")); !os.IsNotExist(err) {
+		t.Errorf("the entry is still there: %v", err)
+	}
 }
 
 // The file of an entry is read back as it was written, or is not taken for one of register's.

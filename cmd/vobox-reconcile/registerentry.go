@@ -18,9 +18,9 @@ import (
 	"github.com/vobox-reconcile/vobox-reconcile/reconcile/plan"
 )
 
-// A confEntry is a file of conf.d with one registered proxy.
+// A confEntry is a file with one registered proxy.
 type confEntry struct {
-	file string // name in conf.d
+	path string // in conf.d, or among the account's registrations
 	text string
 }
 
@@ -63,7 +63,7 @@ func (r *registration) changeEntry(i int, p config.Proxy) error {
 			return fmt.Errorf("the proxy %s is in %s:%d with other settings; change them there (%s), or leave the flags out", p.Name, file, line, strings.Join(differ, ", "))
 		}
 		// What goes with it may be in a file of its own.
-		old, _ = readEntry(filepath.Join(r.confd(), entryFile(p.Name)))
+		old, _ = readEntry(r.entryPath())
 		old.name = ""
 	}
 	fresh := r.overlay(old)
@@ -143,7 +143,7 @@ func spell(d time.Duration) string {
 
 // readEntry reads a file that register has written. One that has been edited since is not ours any more.
 func readEntry(file string) (s entrySettings, ours bool) {
-	data, err := os.ReadFile(file)
+	data, _, err := atomicfile.Read(file, config.MaxSize)
 	if err != nil || !strings.HasPrefix(string(data), entryMark) {
 		return s, false
 	}
@@ -193,8 +193,8 @@ func (r *registration) mailed(address string) bool {
 
 // tryEntry loads the configuration as it will be with the entry.
 func (r *registration) tryEntry(text string) error {
-	r.entry = &confEntry{entryFile(r.wants.Name), text}
-	cfg, err := r.trial(r.configPath(), nil, map[string][]byte{r.entry.file: []byte(text)})
+	r.entry = &confEntry{r.entryPath(), text}
+	cfg, err := r.trial(r.configPath(), map[string][]byte{r.entry.path: []byte(text)})
 	if err != nil {
 		return err
 	}
@@ -205,29 +205,53 @@ func (r *registration) tryEntry(text string) error {
 // confd is the directory of further configuration files.
 func (a *app) confd() string { return filepath.Join(filepath.Dir(a.configPath()), "conf.d") }
 
-// writeEntry writes the entry beside the configuration. The VO's account often may not: then root has to.
+// entryPath is where the entry is, or else goes: beside the configuration if that is ours to write, and otherwise among the
+// registrations in the state directory, which is the account's.
+func (r *registration) entryPath() string {
+	name := entryFile(r.wants.Name)
+	beside, apart := filepath.Join(r.confd(), name), filepath.Join(r.cfg.Registered(), name)
+	for _, path := range []string{beside, apart} {
+		if _, err := os.Lstat(path); err == nil {
+			return path
+		}
+	}
+	for _, dir := range []string{r.confd(), filepath.Dir(r.configPath())} {
+		err := unix.Access(dir, unix.W_OK)
+		if err == nil {
+			return beside
+		} else if !errors.Is(err, fs.ErrNotExist) {
+			break
+		}
+	}
+	return apart
+}
+
+// writeEntry writes the entry.
 func (r *registration) writeEntry() error {
 	if r.entry == nil {
 		return nil
 	}
-	dir := r.confd()
-	err := os.Mkdir(dir, 0o755)
-	if err == nil || errors.Is(err, fs.ErrExist) {
-		_, err = atomicfile.Replace(filepath.Join(dir, r.entry.file), []byte(r.entry.text), atomicfile.Options{Mode: 0o644, UID: -1, GID: -1})
+	dir := filepath.Dir(r.entry.path)
+	file, parent := atomicfile.Options{Mode: 0o644, UID: -1, GID: -1}, atomicfile.Options{Mode: 0o755, UID: -1, GID: -1}
+	if dir == r.cfg.Registered() {
+		file, parent = atomicfile.Options{Mode: 0o600, UID: r.want.UID, GID: r.want.GID}, atomicfile.Options{Mode: 0o700, UID: r.want.UID, GID: r.want.GID}
+	}
+	err := atomicfile.MkdirAll(dir, parent)
+	if err == nil {
+		_, err = atomicfile.Replace(r.entry.path, []byte(r.entry.text), file)
 	}
 	switch {
-	case err == nil:
-		return nil
 	case errors.Is(err, fs.ErrPermission) || errors.Is(err, unix.EROFS):
 		return &exitError{code: exitFailed, err: fmt.Errorf(
-			"the proxy %s is in the repository, but nothing renews it yet: only root can write %s. Ask root to type:\n\n%s", r.wants.Name, dir, r.forRoot())}
+			"the proxy %s is in the repository, but with other settings than these: only root can write %s. Ask root to type:\n\n%s", r.wants.Name, dir, r.forRoot())}
+	case err != nil:
+		return fmt.Errorf("writing the entry: %w", err)
 	}
-	return fmt.Errorf("writing the entry: %w", err)
+	return nil
 }
 
-// forRoot is what root types to add the entry. It has the text in it, so that root sees what it is, and need not take a file
-// that belongs to an account.
+// forRoot is what root types to change an entry of root's. It has the text in it, so that root sees what it is, and need not
+// take a file that belongs to an account.
 func (r *registration) forRoot() string {
-	path := filepath.Join(r.confd(), r.entry.file)
-	return "mkdir -p " + shellWord(r.confd()) + "\ncat > " + shellWord(path) + " <<'END'\n" + printable(r.entry.text) + "END\n"
+	return "cat > " + shellWord(r.entry.path) + " <<'END'\n" + printable(r.entry.text) + "END\n"
 }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -86,7 +85,7 @@ func (a *app) unregister(ctx context.Context, f recordFlags) error {
 	return nil
 }
 
-// entriesOf finds the files of conf.d that hold the entries, and nothing but them, and sees that the configuration can do
+// entriesOf finds the files that hold the entries, and nothing but them, and sees that the configuration can do
 // without. What somebody wrote by hand is theirs to take out.
 func (a *app) entriesOf(cfg *config.Config, list []record) (files []string, err error) {
 	gone := map[string][]byte{}
@@ -99,16 +98,16 @@ func (a *app) entriesOf(cfg *config.Config, list []record) (files []string, err 
 		if err := unix.Access(filepath.Dir(file), unix.W_OK); err != nil {
 			return nil, fmt.Errorf("only root can write %s. Ask root to type:\n\nrm %s", filepath.Dir(file), shellWord(file))
 		}
-		files, gone[filepath.Base(file)] = append(files, file), nil
+		files, gone[file] = append(files, file), nil
 	}
-	if _, err := a.trial(a.configPath(), nil, gone); err != nil {
+	if _, err := a.trial(a.configPath(), gone); err != nil {
 		return nil, fmt.Errorf("the configuration needs what is to be unregistered:\n%w", err)
 	}
 	return files, nil
 }
 
 func (a *app) dropEntry(file string) error {
-	if err := os.Remove(file); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err := atomicfile.Remove(file); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("taking the entry out: %w", err)
 	}
 	return nil

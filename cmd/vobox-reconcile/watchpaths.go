@@ -12,10 +12,13 @@ func configFiles(path string) []string {
 	return []string{path, filepath.Join(filepath.Dir(path), "conf.d", "*.yaml")}
 }
 
+// registrationFiles are those of people who have registered.
+func registrationFiles(cfg *config.Config) string { return filepath.Join(cfg.Registered(), "*.yaml") }
+
 // referred is everything whose change is worth a pass: the configuration, what it refers to, and what a pass writes. What
-// only this program writes, below state, is not.
+// only a pass writes, below state, is not.
 func referred(path string, cfg *config.Config, want plan.Desired, loginProxy string) []string {
-	paths := append(configFiles(path), cfg.Trust.Certificates, cfg.Trust.VOMSDir)
+	paths := append(configFiles(path), registrationFiles(cfg), cfg.Trust.Certificates, cfg.Trust.VOMSDir)
 	paths = append(paths, cfg.Trust.VOMSES...)
 	if filepath.IsAbs(loginProxy) {
 		paths = append(paths, loginProxy)

@@ -29,18 +29,3 @@ func TestWatchSaysThatAnEditIsInForce(t *testing.T) {
 	w.signal(syscall.SIGTERM)
 	w.ends(0)
 }
-
-// Who registers while a resident of root's runs has it renewed from then on, without asking anybody.
-func TestWatchTakesRegistrations(t *testing.T) {
-	a := someAccount(t)
-	b := rootsBox(t, a)
-	w := b.watch(t)
-	w.hears("all is as it should be")
-	b.processAs(a, "register").mustBe(t, 0)
-	w.awaitMessage("changed configuration")
-	w.hears("all is as it should be")
-	w.signal(syscall.SIGUSR1) // renew all user proxies
-	w.awaitStep("renew/proxy/lcgadmin", "done")
-	w.signal(syscall.SIGTERM)
-	w.ends(0)
-}

@@ -147,7 +147,7 @@ const (
 func (r *resident) peace(w watch.Wake, report *reconcile.Report) {
 	now := r.now()
 	r.worked = slices.DeleteFunc(r.worked, func(t time.Time) bool { return now.Sub(t).Abs() > fightTime })
-	mine := configFiles(r.config)
+	mine := append(configFiles(r.config), registrationFiles(r.cfg))
 	foreign := w.Cause == watch.Changed && !slices.ContainsFunc(w.Paths, func(p string) bool { return slices.Contains(mine, p) })
 	if foreign && did(report) {
 		r.worked = append(r.worked, now)

@@ -59,6 +59,7 @@ type Credential struct {
 	Limited    bool
 	Mode       fs.FileMode
 	Observe    bool // another program keeps it: never renew
+	Registered bool // the account said that it wants it: renew only while there is a valid proxy of that identity at hand
 }
 
 // A Source says where a credential comes from: exactly one field is set.
