@@ -1,6 +1,7 @@
 package gridtest_test
 
 import (
+	"bufio"
 	"crypto/tls"
 	"errors"
 	"io"
@@ -39,6 +40,28 @@ func TestFaultTwiceThenWork(t *testing.T) {
 	}
 	if asked := s.MyProxy.Requests(); len(asked) != 5 {
 		t.Errorf("%d requests recorded, want 5", len(asked))
+	}
+}
+
+// A client that has its answer, and does not wait for the end of the connection, finds it on record, and nothing of what
+// was forgotten.
+func TestRequestsAreOnRecord(t *testing.T) {
+	s := newSite(t, gridtest.SiteOptions{})
+	for i := range 50 {
+		conn, raw := dial(t, s.MyProxy.Addr(), s.User, tls.VersionTLS12)
+		for _, part := range []string{"0", infoRequest(s)} {
+			if _, err := conn.Write([]byte(part)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if out, err := bufio.NewReader(conn).ReadString(0); err != nil || !strings.Contains(out, "RESPONSE=0") {
+			t.Fatalf("got %q, %v", out, err)
+		}
+		if got := s.MyProxy.Requests(); len(got) != 1 {
+			t.Fatalf("exchange %d: on record is %+v", i+1, got)
+		}
+		s.MyProxy.Forget()
+		raw.Close()
 	}
 }
 

@@ -16,7 +16,7 @@ type listener struct {
 	handle func(*net.TCPConn)
 
 	mu     sync.Mutex
-	conns  map[*net.TCPConn]struct{}
+	conns  map[*net.TCPConn]bool // whether it is still to be recorded
 	closed bool
 	done   chan struct{} // closed by Close
 	wg     sync.WaitGroup
@@ -35,7 +35,7 @@ func listen(addr string, handle func(*net.TCPConn)) (*listener, error) {
 		ln.Close()
 		return nil, fmt.Errorf("listening on %q: a test server listens on loopback only", addr)
 	}
-	l := &listener{ln: ln, handle: handle, conns: make(map[*net.TCPConn]struct{}), done: make(chan struct{})}
+	l := &listener{ln: ln, handle: handle, conns: make(map[*net.TCPConn]bool), done: make(chan struct{})}
 	l.wg.Go(l.accept)
 	return l, nil
 }
@@ -65,7 +65,7 @@ func (l *listener) start(conn *net.TCPConn) {
 		conn.Close()
 		return
 	}
-	l.conns[conn] = struct{}{}
+	l.conns[conn] = true
 	l.wg.Go(func() {
 		defer func() {
 			conn.Close()
@@ -102,8 +102,42 @@ func (l *listener) Close() error {
 	return err
 }
 
+// recorded says that nobody has to wait any more for the record of a connection.
+func (l *listener) recorded(conn *net.TCPConn) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if _, open := l.conns[conn]; open {
+		l.conns[conn] = false
+	}
+}
+
+// patience is how long settled waits for a client that keeps its connection open and asks nothing.
+const patience = 10 * time.Second
+
+// settled waits until all connections are recorded: a client has its answer a moment before the server has gone on to
+// the next line, and on a busy machine the moment is long.
+func (l *listener) settled() {
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	for end := time.Now().Add(patience); l.recording() && time.Now().Before(end); {
+		<-tick.C
+	}
+}
+
+func (l *listener) recording() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, busy := range l.conns {
+		if busy {
+			return true
+		}
+	}
+	return false
+}
+
 // hang keeps the connection until the peer or the server ends it.
 func (l *listener) hang(conn *net.TCPConn) {
+	l.recorded(conn)
 	conn.SetDeadline(time.Time{})
 	io.Copy(io.Discard, conn)
 }

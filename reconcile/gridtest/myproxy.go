@@ -121,8 +121,10 @@ func (s *MyProxy) policy() Policy {
 	return s.pol
 }
 
-// Requests returns what has been asked so far, in the order in which the connections ended.
+// Requests returns what has been asked so far, in the order in which the connections ended. What a client has its answer to
+// is among it; a connection that hangs is not, before it ends.
 func (s *MyProxy) Requests() []MyProxyRequest {
+	s.settled()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return append([]MyProxyRequest{}, s.asked...)
@@ -130,6 +132,7 @@ func (s *MyProxy) Requests() []MyProxyRequest {
 
 // Forget empties the list of requests.
 func (s *MyProxy) Forget() {
+	s.settled()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.asked = nil
@@ -187,6 +190,7 @@ func (s *MyProxy) serve(raw *net.TCPConn) {
 		s.mu.Lock()
 		s.asked = append(s.asked, c.log)
 		s.mu.Unlock()
+		s.recorded(raw)
 		if s.o.Log != nil {
 			s.o.Log(fmt.Sprintf("myproxy: %s for %q by %q: %q", c.log.Command, c.log.Username, c.log.Peer, c.log.Errors))
 		}

@@ -148,8 +148,10 @@ func (s *VOMS) vo(name string) (VO, bool) {
 	return v, ok
 }
 
-// Requests returns what has been asked so far, in the order in which the connections ended.
+// Requests returns what has been asked so far, in the order in which the connections ended. What a client has its answer to
+// is among it; a connection that hangs is not, before it ends.
 func (s *VOMS) Requests() []VOMSRequest {
+	s.settled()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return append([]VOMSRequest{}, s.asked...)
@@ -157,6 +159,7 @@ func (s *VOMS) Requests() []VOMSRequest {
 
 // Forget empties the list of requests.
 func (s *VOMS) Forget() {
+	s.settled()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.asked = nil
@@ -230,6 +233,7 @@ func (s *VOMS) serve(raw *net.TCPConn) {
 		s.mu.Lock()
 		s.asked = append(s.asked, c.log)
 		s.mu.Unlock()
+		s.recorded(raw)
 		if s.o.Log != nil {
 			s.o.Log(fmt.Sprintf("voms: %s for %q by %q: granted %s %s", c.log.Protocol, c.log.FQANs, c.log.Peer, c.log.Granted, c.log.Code))
 		}
