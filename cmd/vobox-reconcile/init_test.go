@@ -576,7 +576,7 @@ func TestTakeOverByRoot(t *testing.T) {
 
 // Words that init writes are read back as they were, whatever they are.
 func FuzzYAMLWord(f *testing.F) {
-	for _, s := range []string{"alice", "/a/b", "~x", "yes", "null", "", " ", "a: b", "#", "'", `"`, `\`, "\u2028", "é", "a\nb", "- x", "1", "0x1", "2001-01-01", "=", "<<", "/DC=ch/CN=J\x7f"} {
+	for _, s := range []string{"alice", "/a/b", "~x", "yes", "null", "", " ", "a: b", "#", "'", `"`, `\`, "\u2028", "é", "a\nb", "- x", "1", "0x1", "2001-01-01", "=", "<<", "/DC=ch/CN=J\x7f", "\uffff"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
