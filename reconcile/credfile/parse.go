@@ -32,6 +32,9 @@ type File struct {
 
 	encrypted *pem.Block
 	container []byte // PKCS#12
+	other     string // type of the first block that was passed over
+	headless  bool   // the first certificate could not be read
+	trusted   bool   // a certificate is in OpenSSL's own form
 	parse     func(der []byte) (*x509.Certificate, error)
 }
 
@@ -73,13 +76,28 @@ func (r Reader) ParseAll(data []byte) (*File, error) {
 			return f, err
 		}
 	}
-	if len(f.Certificates) == 0 && len(f.Faults) == 0 && f.Key == nil && !f.Encrypted {
+	switch {
+	case len(f.Certificates) == 0 && len(f.Faults) == 0 && f.Key == nil && !f.Encrypted && f.other != "":
+		return f, fmt.Errorf("neither a certificate nor a private key in it, but BEGIN %s", f.other)
+	case len(f.Certificates) == 0 && len(f.Faults) == 0 && f.Key == nil && !f.Encrypted:
 		return f, errNothing
+	case f.trusted && (f.Key != nil || f.Encrypted):
+		return f, errors.New("a certificate in OpenSSL's own form (BEGIN TRUSTED CERTIFICATE) beside a key, where no grid program reads it; " +
+			"make it a plain one with openssl x509 -in FILE -out CERTIFICATE")
 	}
 	return f, nil
 }
 
 var errNothing = errors.New("neither a certificate nor a private key in it (no PEM block)")
+
+// Headless returns why the first certificate of a file could not be read, if that is so. Without a key it is the one that the
+// file is about, whatever stands behind it.
+func (f *File) Headless() error {
+	if f.headless {
+		return f.Faults[0]
+	}
+	return nil
+}
 
 // checkText refuses what holds nothing.
 func checkText(data []byte) error {
@@ -104,10 +122,10 @@ func (f *File) addBinary(data []byte) error {
 	case isPKCS12(data):
 		f.Encrypted, f.container = true, data
 		return nil
-	case !isSequence(data):
+	case !isSequence(firstElement(data)):
 		return errors.New("a binary file that is no DER, or DER that was cut off")
 	}
-	if cert, err := f.parse(data); err == nil {
+	if cert, err := f.parse(firstElement(data)); err == nil {
 		f.Certificates = append(f.Certificates, cert)
 		return nil
 	}
@@ -118,12 +136,38 @@ func (f *File) addBinary(data []byte) error {
 	if _, _, ok := unwrapPKCS8(data); ok || beginsLikeKey(data) {
 		return f.addKey(" (DER)", data)
 	}
+	if looksLikeCertificate(data) {
+		f.addCertificate(data)
+		return nil
+	}
 	return errors.New("DER, but neither a certificate nor a private key")
+}
+
+// firstElement leaves out what stands behind the DER, such as a line end, as OpenSSL does.
+func firstElement(data []byte) []byte {
+	in := cryptobyte.String(data)
+	var element cryptobyte.String
+	if in.ReadASN1Element(&element, cbasn1.SEQUENCE) {
+		return element
+	}
+	return data
+}
+
+// looksLikeCertificate reports whether there are the parts of one that crypto/x509 did not read: SEQUENCE { SEQUENCE { [0]
+// version, serial, algorithm, issuer, validity, … }, algorithm, signature }.
+func looksLikeCertificate(data []byte) bool {
+	in := cryptobyte.String(data)
+	var body, tbs cryptobyte.String
+	return in.ReadASN1(&body, cbasn1.SEQUENCE) && body.ReadASN1(&tbs, cbasn1.SEQUENCE) && tbs.SkipASN1(cbasn1.Tag(0xa0)) && tbs.SkipASN1(cbasn1.INTEGER) &&
+		tbs.SkipASN1(cbasn1.SEQUENCE) && tbs.SkipASN1(cbasn1.SEQUENCE) && tbs.SkipASN1(cbasn1.SEQUENCE) && tbs.SkipASN1(cbasn1.SEQUENCE)
 }
 
 func (f *File) add(b *pem.Block) error {
 	switch b.Type {
 	case "CERTIFICATE", "X509 CERTIFICATE":
+		f.addCertificate(b.Bytes)
+	case "TRUSTED CERTIFICATE":
+		f.trusted = true
 		f.addCertificate(b.Bytes)
 	case "RSA PRIVATE KEY", "EC PRIVATE KEY", "PRIVATE KEY", "ENCRYPTED PRIVATE KEY":
 		if isEncrypted(b) {
@@ -135,6 +179,10 @@ func (f *File) add(b *pem.Block) error {
 		return errors.New("a DSA key, which no grid software accepts; use an RSA key")
 	case "OPENSSH PRIVATE KEY":
 		return errors.New("an OpenSSH key, which belongs to no certificate")
+	default:
+		if f.other == "" {
+			f.other = b.Type
+		}
 	}
 	return nil
 }
@@ -142,13 +190,9 @@ func (f *File) add(b *pem.Block) error {
 // addCertificate takes a certificate in. A CA certificate that Go refuses may be among the rest: only a chain that lacks it
 // is spoilt. Octets behind it in its block are passed over, as OpenSSL does.
 func (f *File) addCertificate(der []byte) {
-	in := cryptobyte.String(der)
-	var element cryptobyte.String
-	if in.ReadASN1Element(&element, cbasn1.SEQUENCE) {
-		der = element
-	}
-	cert, err := f.parse(der)
+	cert, err := f.parse(firstElement(der))
 	if err != nil {
+		f.headless = f.headless || len(f.Certificates) == 0
 		f.Faults = append(f.Faults, fmt.Errorf("certificate %d: %w", len(f.Certificates)+len(f.Faults)+1, err))
 		return
 	}
@@ -161,7 +205,7 @@ func (f *File) addKey(name string, der []byte) error {
 	if err != nil {
 		return err
 	}
-	if f.Key != nil && !sameKey(f.Key.Public(), key.Public()) {
+	if f.Key != nil && !proxycert.SameKey(f.Key.Public(), key.Public()) {
 		return errors.New("two different private keys in it")
 	}
 	f.Key = key
@@ -239,11 +283,6 @@ func (f *File) mismatch(err error) error {
 	return fmt.Errorf("%w (the first is that of %s)", err, dn.MustFromDER(f.Certificates[0].RawSubject))
 }
 
-func sameKey(a, b crypto.PublicKey) bool {
-	k, ok := a.(interface{ Equal(crypto.PublicKey) bool })
-	return ok && k.Equal(b)
-}
-
 func belongs(key crypto.Signer, cert *x509.Certificate) bool {
-	return sameKey(cert.PublicKey, key.Public())
+	return proxycert.SameKey(cert.PublicKey, key.Public())
 }

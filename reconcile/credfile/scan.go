@@ -99,6 +99,9 @@ func decodeBlock(name string, whole, body []byte) *pem.Block {
 		}
 		der := make([]byte, base64.StdEncoding.DecodedLen(len(text)))
 		n, err := base64.StdEncoding.Decode(der, text)
+		if err != nil { // form feeds and other space, which OpenSSL passes over, too
+			n, err = base64.StdEncoding.Decode(der, bytes.Join(bytes.Fields(text), nil))
+		}
 		if err != nil || n == 0 {
 			return nil
 		}

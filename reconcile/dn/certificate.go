@@ -14,39 +14,47 @@ import (
 // names for decades, and OpenSSL and Java read them. All that is raw in the certificate is as it was, octet for octet;
 // Subject and Issuer take such strings for Latin-1.
 //
-// CRL distribution points with a name relative to the issuer, which crypto/x509 does not know either, are left out of
-// CRLDistributionPoints.
+// Nor does it refuse a certificate for what nobody goes by: certificatePolicies that are not critical, authorityInfoAccess,
+// CRL distribution points with a name relative to the issuer, and a subjectAltName with a name that is not of its kind, such
+// as an address in Latin-1. The fields that crypto/x509 takes from such an extension are left empty.
 func ParseCertificate(der []byte) (*x509.Certificate, error) {
 	cert, err := x509.ParseCertificate(der)
 	if err == nil {
 		return cert, nil
 	}
-	// It is parsed with other tags in the place of those that are objected to. Its parts are slices of what was parsed, so that
-	// they are right again as soon as that is; what was signed is among them.
-	own := bytes.Clone(der)
-	if !ease(own) {
-		return nil, err
-	}
-	cert, easedErr := x509.ParseCertificate(own)
-	copy(own, der)
-	if easedErr != nil || !bytes.Equal(cert.Raw, der) {
-		return nil, err
-	}
-	for i := range cert.Extensions {
-		if cert.Extensions[i].Id.Equal(oidEased) {
-			cert.Extensions[i].Id = oidCRLPoints
+	for _, names := range [...]bool{false, true} {
+		if cert := parseEased(der, names); cert != nil {
+			return cert, nil
 		}
 	}
-	return cert, nil
+	return nil, err
 }
 
-var (
-	oidCRLPoints = asn1.ObjectIdentifier{2, 5, 29, 31}
-	oidEased     = asn1.ObjectIdentifier{2, 5, 29, 127} // nobody's
-)
+// parseEased parses it with other tags and identifiers in the place of those that are objected to, and then puts those back.
+// Its parts are slices of what was parsed, so that they are right again as soon as that is; what was signed is among them.
+func parseEased(der []byte, altNames bool) *x509.Certificate {
+	own := bytes.Clone(der)
+	hidden, changed := ease(own, altNames)
+	if !changed {
+		return nil
+	}
+	cert, err := x509.ParseCertificate(own)
+	copy(own, der)
+	if err != nil || !bytes.Equal(cert.Raw, der) {
+		return nil
+	}
+	for i, id := range hidden {
+		if i >= len(cert.Extensions) { // of a version that has none
+			return nil
+		}
+		cert.Extensions[i].Id = id
+	}
+	return cert
+}
 
-// ease changes tags of a certificate in their places, and reports whether there were any to change.
-func ease(der []byte) (changed bool) {
+// ease changes tags of names in their places, and hides extensions behind an identifier of the same length: it returns which,
+// by their number, and whether anything was changed. Subject alternative names are hidden only if that is asked for.
+func ease(der []byte, altNames bool) (hidden map[int]asn1.ObjectIdentifier, changed bool) {
 	in := cryptobyte.String(der)
 	var cert, tbs, issuer, subject, explicit, extensions cryptobyte.String
 	var present bool
@@ -54,25 +62,76 @@ func ease(der []byte) (changed bool) {
 	if !in.ReadASN1(&cert, cbasn1.SEQUENCE) || !cert.ReadASN1(&tbs, cbasn1.SEQUENCE) || !tbs.SkipOptionalASN1(version) ||
 		!tbs.SkipASN1(cbasn1.INTEGER) || !tbs.SkipASN1(cbasn1.SEQUENCE) || !tbs.ReadASN1(&issuer, cbasn1.SEQUENCE) ||
 		!tbs.SkipASN1(cbasn1.SEQUENCE) || !tbs.ReadASN1(&subject, cbasn1.SEQUENCE) || !tbs.SkipASN1(cbasn1.SEQUENCE) {
-		return false
+		return nil, false
 	}
 	changed = easeName(issuer)
 	changed = easeName(subject) || changed
 	if !tbs.SkipOptionalASN1(issuerID) || !tbs.SkipOptionalASN1(subjectID) || !tbs.ReadOptionalASN1(&explicit, &present, extension) || !present ||
 		!explicit.ReadASN1(&extensions, cbasn1.SEQUENCE) {
-		return changed
+		return nil, changed
 	}
-	for !extensions.Empty() {
+	hidden = make(map[int]asn1.ObjectIdentifier)
+	for i := 0; !extensions.Empty(); i++ {
 		var e, id, value cryptobyte.String
-		if !extensions.ReadASN1(&e, cbasn1.SEQUENCE) || !e.ReadASN1(&id, cbasn1.OBJECT_IDENTIFIER) || !e.SkipOptionalASN1(cbasn1.BOOLEAN) ||
-			!e.ReadASN1(&value, cbasn1.OCTET_STRING) {
-			return changed
+		if !extensions.ReadASN1(&e, cbasn1.SEQUENCE) || !e.ReadASN1(&id, cbasn1.OBJECT_IDENTIFIER) {
+			return nil, false
 		}
-		if string(id) == "\x55\x1d\x1f" && hasRelativePoint(value) {
-			id[2], changed = 127, true
+		critical := e.PeekASN1Tag(cbasn1.BOOLEAN)
+		if !e.SkipOptionalASN1(cbasn1.BOOLEAN) || !e.ReadASN1(&value, cbasn1.OCTET_STRING) {
+			return nil, false
+		}
+		if h := hideableAs(id); h != nil && h.may(critical, value) && (altNames || h.as != altNamesAs) {
+			id[len(id)-1] = h.as
+			hidden[i], changed = h.id, true
 		}
 	}
-	return changed
+	return hidden, changed
+}
+
+// A hideable extension need not be understood. While it is hidden its identifier, here as id and as octets, ends with another
+// octet, so that it is nobody's; two of a kind are still two of a kind, and refused.
+type hideable struct {
+	id     asn1.ObjectIdentifier
+	octets string
+	as     byte
+	may    func(critical bool, value cryptobyte.String) bool
+}
+
+const altNamesAs = 0x7d
+
+var hideables = [...]hideable{
+	{asn1.ObjectIdentifier{2, 5, 29, 31}, "\x55\x1d\x1f", 0x7f, func(_ bool, value cryptobyte.String) bool { return hasRelativePoint(value) }},
+	{asn1.ObjectIdentifier{2, 5, 29, 32}, "\x55\x1d\x20", 0x7e, isUnimportant},
+	{asn1.ObjectIdentifier{2, 5, 29, 17}, "\x55\x1d\x11", altNamesAs, func(_ bool, value cryptobyte.String) bool { return isGeneralNames(value) }},
+	{asn1.ObjectIdentifier{1, 3, 6, 1, 5, 5, 7, 1, 1}, "\x2b\x06\x01\x05\x05\x07\x01\x01", 0x7c, isUnimportant},
+}
+
+func isUnimportant(critical bool, _ cryptobyte.String) bool { return !critical }
+
+func hideableAs(id []byte) *hideable {
+	for i := range hideables {
+		if string(id) == hideables[i].octets {
+			return &hideables[i]
+		}
+	}
+	return nil
+}
+
+// isGeneralNames reports whether the value is a SEQUENCE of elements with the tags of GeneralName, which is what OpenSSL wants
+// of a subjectAltName, and no less.
+func isGeneralNames(value cryptobyte.String) bool {
+	var list cryptobyte.String
+	if !value.ReadASN1(&list, cbasn1.SEQUENCE) || !value.Empty() {
+		return false
+	}
+	for !list.Empty() {
+		var name cryptobyte.String
+		var tag cbasn1.Tag
+		if !list.ReadAnyASN1(&name, &tag) || tag&0xc0 != 0x80 || tag&0x1f > 8 {
+			return false
+		}
+	}
+	return true
 }
 
 // easeName gives values that crypto/x509 would refuse the tag of T61String, which may hold anything.
@@ -106,7 +165,7 @@ func breaks(tag cbasn1.Tag, value []byte) bool {
 		return !isASCII(string(value))
 	case asn1.TagNumericString:
 		return bytes.ContainsFunc(value, func(r rune) bool { return r != ' ' && (r < '0' || r > '9') })
-	case tagUniversalString: // OpenSSL reads it; of VisibleString neither of them does
+	case tagUniversalString, cbasn1.BIT_STRING: // OpenSSL reads both; x500UniqueIdentifier is the second. It does not read VisibleString
 		return true
 	}
 	return false

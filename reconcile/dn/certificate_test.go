@@ -9,6 +9,7 @@ import (
 	"crypto/x509/pkix"
 	"encoding/asn1"
 	"math/big"
+	"slices"
 	"testing"
 	"time"
 
@@ -37,6 +38,9 @@ func certificateOf(t testing.TB, tag byte, value string, extensions ...pkix.Exte
 func TestParseCertificate(t *testing.T) {
 	relative := pkix.Extension{Id: asn1.ObjectIdentifier{2, 5, 29, 31},
 		Value: bound.DER(0x30, bound.DER(0x30, bound.DER(0xa0, bound.DER(0xa1, bound.DER(0x30, append([]byte{6, 3, 0x55, 4, 3}, 12, 1, 'x'))))))}
+	extension := func(value []byte, id ...int) []pkix.Extension { return []pkix.Extension{{Id: id, Value: value}} }
+	null, latin := []byte{5, 0}, bound.DER(0x30, bound.DER(0x81, []byte("zo\xeb@x")))
+	twice := bound.DER(0x30, bytes.Repeat(bound.DER(0x30, []byte{6, 2, 0x2a, 3}), 2))
 	for _, c := range []struct {
 		name       string
 		tag        byte
@@ -54,6 +58,13 @@ func TestParseCertificate(t *testing.T) {
 		{"UniversalString", 28, "\x00\x00\x00J", nil, true, `/CN=\x00\x00\x00J`},
 		{"a relative point", 12, "Jane", []pkix.Extension{relative}, true, "/CN=Jane"},
 		{"both", 19, "Jane_Doe", []pkix.Extension{relative}, true, "/CN=Jane_Doe"},
+		{"BIT STRING", 3, "\x00ab", nil, true, "/CN=ab"},
+		{"a policy twice", 12, "Jane", extension(twice, 2, 5, 29, 32), true, "/CN=Jane"},
+		{"no policies", 12, "Jane", extension(null, 2, 5, 29, 32), true, "/CN=Jane"},
+		{"no access", 12, "Jane", extension(null, 1, 3, 6, 1, 5, 5, 7, 1, 1), true, "/CN=Jane"},
+		{"an address in Latin-1", 12, "Jane", extension(latin, 2, 5, 29, 17), true, "/CN=Jane"},
+		{"all of it", 19, "Jane_Doe", slices.Concat(extension(null, 2, 5, 29, 32), extension(latin, 2, 5, 29, 17), []pkix.Extension{relative},
+			extension(null, 1, 3, 6, 1, 5, 5, 7, 1, 1)), true, "/CN=Jane_Doe"},
 	} {
 		der := certificateOf(t, c.tag, c.value, c.extensions...)
 		if _, err := x509.ParseCertificate(der); (err != nil) != c.refused {
@@ -84,7 +95,14 @@ func TestParseCertificate(t *testing.T) {
 
 // TestParseCertificateRefuses wants crypto/x509's own word on what neither of them reads.
 func TestParseCertificateRefuses(t *testing.T) {
+	names, null := asn1.ObjectIdentifier{2, 5, 29, 17}, []byte{5, 0}
+	policies := pkix.Extension{Id: asn1.ObjectIdentifier{2, 5, 29, 32}, Value: null}
+	critical := policies
+	critical.Critical = true
 	for name, der := range map[string][]byte{
+		"critical policies": certificateOf(t, 12, "Jane", critical), "policies twice": certificateOf(t, 12, "Jane", policies, policies),
+		"no names": certificateOf(t, 12, "Jane", pkix.Extension{Id: names, Value: null}),
+		"an identifier that takes the place of another": certificateOf(t, 12, "Jane", policies, pkix.Extension{Id: asn1.ObjectIdentifier{2, 5, 29, 126}, Value: null}),
 		"nothing": nil, "no DER": []byte("x"), "invalid UTF-8": certificateOf(t, 12, "\xff"), "VisibleString": certificateOf(t, 26, "Jane"),
 		"cut off": certificateOf(t, 19, "Jane_Doe")[:200], "more": append(certificateOf(t, 19, "Jane_Doe"), 0),
 	} {
@@ -95,11 +113,53 @@ func TestParseCertificateRefuses(t *testing.T) {
 	}
 }
 
-// FuzzParseCertificate wants every certificate that crypto/x509 reads read the same, and no octet of any other changed.
+// TestParseCertificateKeepsNames wants the host names of a certificate whose other extensions cannot be read.
+func TestParseCertificateKeepsNames(t *testing.T) {
+	names := pkix.Extension{Id: asn1.ObjectIdentifier{2, 5, 29, 17}, Value: bound.DER(0x30, bound.DER(0x82, []byte("x.example.org")))}
+	policies := pkix.Extension{Id: asn1.ObjectIdentifier{2, 5, 29, 32}, Value: []byte{5, 0}}
+	cert, err := dn.ParseCertificate(certificateOf(t, 19, "Jane_Doe", names, policies))
+	if err != nil || !slices.Equal(cert.DNSNames, []string{"x.example.org"}) {
+		t.Errorf("the names are %q, %v", cert.DNSNames, err)
+	}
+}
+
+// extensionIDs reads the identifiers of a certificate's extensions as they stand there.
+func extensionIDs(t *testing.T, cert *x509.Certificate) (out []string) {
+	t.Helper()
+	var tbs struct {
+		Version    int `asn1:"optional,explicit,default:0,tag:0"`
+		Serial     asn1.RawValue
+		Algorithm  asn1.RawValue
+		Issuer     asn1.RawValue
+		Validity   asn1.RawValue
+		Subject    asn1.RawValue
+		Key        asn1.RawValue
+		IssuerID   asn1.RawValue                   `asn1:"optional,tag:1"`
+		SubjectID  asn1.RawValue                   `asn1:"optional,tag:2"`
+		Extensions []struct{ Raw asn1.RawContent } `asn1:"omitempty,optional,explicit,tag:3"`
+	}
+	if _, err := asn1.Unmarshal(cert.RawTBSCertificate, &tbs); err != nil {
+		return nil // encoding/asn1 is stricter
+	}
+	for _, e := range tbs.Extensions {
+		var id struct{ ID asn1.ObjectIdentifier }
+		if _, err := asn1.Unmarshal(e.Raw, &id); err != nil {
+			return nil
+		}
+		out = append(out, id.ID.String())
+	}
+	return out
+}
+
+// FuzzParseCertificate wants every certificate that crypto/x509 reads read the same, and of any other no octet changed and no
+// extension hidden.
 func FuzzParseCertificate(f *testing.F) {
 	f.Add(certificateOf(f, 12, "Jane"))
 	f.Add(certificateOf(f, 19, "Jane_Doe"))
 	f.Add(certificateOf(f, 28, "\x00\x00\x00J"))
+	for _, id := range [...]asn1.ObjectIdentifier{{2, 5, 29, 32}, {2, 5, 29, 17}, {2, 5, 29, 31}, {1, 3, 6, 1, 5, 5, 7, 1, 1}} {
+		f.Add(certificateOf(f, 19, "Jane_Doe", pkix.Extension{Id: id, Value: bound.DER(0x30, bound.DER(0x81, []byte("\xeb")))}))
+	}
 	f.Fuzz(func(t *testing.T, der []byte) {
 		given := bytes.Clone(der)
 		cert, err := dn.ParseCertificate(der)
@@ -113,6 +173,14 @@ func FuzzParseCertificate(f *testing.F) {
 		case err != nil:
 		case !bytes.Equal(cert.Raw, der) || !bytes.Contains(der, cert.RawSubject) || !bytes.Contains(der, cert.RawTBSCertificate):
 			t.Error("its parts are not those of the certificate")
+		default:
+			var ids []string
+			for _, e := range cert.Extensions {
+				ids = append(ids, e.Id.String())
+			}
+			if there := extensionIDs(t, cert); there != nil && len(ids) > 0 && !slices.Equal(ids, there) {
+				t.Errorf("its extensions are %q, and it says %q", there, ids)
+			}
 		}
 	})
 }

@@ -28,7 +28,11 @@ func (n Name) oneline(escape bool) string {
 			}
 			b.WriteString(shortName(a.Type))
 			b.WriteByte('=')
-			writeOneline(&b, a.Value, escape)
+			value := a.Value
+			if a.Tag == asn1.TagBitString && len(value) > 0 {
+				value = value[1:] // the number of bits that do not count
+			}
+			writeOneline(&b, value, escape)
 		}
 	}
 	return b.String()

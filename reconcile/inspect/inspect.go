@@ -198,6 +198,8 @@ func (d *describer) chain(file *credfile.File, fault error) {
 		}
 		if info, _ := proxycert.Classify(sorted[0]); file.Key != nil || info.IsProxy() {
 			fault = errors.Join(fault, err)
+		} else if fault == nil && !file.Encrypted {
+			fault = file.Headless()
 		}
 	}
 	verify := d.Store.VerifyChain

@@ -74,8 +74,8 @@ func signatureAlgorithm(key crypto.Signer) (x509.SignatureAlgorithm, error) {
 	return 0, errors.New("the signing key is neither RSA nor ECDSA")
 }
 
-// sameKey reports whether two public keys are equal.
-func sameKey(a, b crypto.PublicKey) bool {
+// SameKey reports whether two public keys are equal.
+func SameKey(a, b crypto.PublicKey) bool {
 	k, ok := a.(interface{ Equal(crypto.PublicKey) bool })
 	return ok && k.Equal(b)
 }
@@ -85,6 +85,9 @@ func sameKey(a, b crypto.PublicKey) bool {
 func CheckSignature(cert, issuer *x509.Certificate) error {
 	if err := checkLength(issuer.PublicKey); err != nil {
 		return err
+	}
+	if cert.SignatureAlgorithm == x509.UnknownSignatureAlgorithm {
+		return VerifyOther(signatureIdentifier(cert), issuer.PublicKey, cert.RawTBSCertificate, cert.Signature)
 	}
 	return issuer.CheckSignature(cert.SignatureAlgorithm, cert.RawTBSCertificate, cert.Signature)
 }

@@ -122,7 +122,7 @@ func (c *Credential) checkIssuer() error {
 	}
 	issuer := c.Leaf()
 	name := dn.MustFromDER(issuer.RawSubject)
-	if !sameKey(issuer.PublicKey, c.Key.Public()) {
+	if !SameKey(issuer.PublicKey, c.Key.Public()) {
 		return fmt.Errorf("the key does not belong to the certificate of %s", name)
 	}
 	info, err := Classify(issuer)

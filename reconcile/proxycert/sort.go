@@ -81,7 +81,7 @@ func (s *sorter) leaves(pub crypto.PublicKey) []*x509.Certificate {
 	if pub != nil {
 		pool = nil
 		for _, c := range s.certs {
-			if sameKey(c.PublicKey, pub) {
+			if SameKey(c.PublicKey, pub) {
 				pool = append(pool, c)
 			}
 		}

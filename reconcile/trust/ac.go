@@ -309,13 +309,14 @@ func (s *Store) signerByCertificate(ac *attrcert.AC, about dn.Name, now time.Tim
 
 func parseVOMSCertificate(data []byte) (pool, error) {
 	var out pool
-	err := pemBlocks(data, func(der []byte) error {
+	add := func(der []byte) error {
 		cert, err := dn.ParseCertificate(der)
 		if err != nil {
 			return err
 		}
 		out = append(out, newSharedNode(cert))
 		return nil
-	}, "CERTIFICATE", "X509 CERTIFICATE")
+	}
+	err := pemBlocks(data, map[string]func([]byte) error{"CERTIFICATE": add, "X509 CERTIFICATE": add}, add)
 	return out, err
 }

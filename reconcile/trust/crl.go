@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"math/big"
-	"path/filepath"
 	"sync"
 	"time"
 
@@ -15,6 +14,7 @@ import (
 	cbasn1 "golang.org/x/crypto/cryptobyte/asn1"
 
 	"github.com/vobox-reconcile/vobox-reconcile/reconcile/dn"
+	"github.com/vobox-reconcile/vobox-reconcile/reconcile/proxycert"
 )
 
 var (
@@ -33,6 +33,7 @@ type crl struct {
 	issuer                 dn.Name
 	thisUpdate, nextUpdate time.Time // nextUpdate is zero if there is none
 	algorithm              x509.SignatureAlgorithm
+	identifier             []byte // of the algorithm, in DER
 	tbs, signature         []byte
 	revoked                map[string]time.Time // by the content octets of the serial number
 	onlyUsers, onlyCAs     bool
@@ -44,20 +45,23 @@ type crl struct {
 	verifiedBy map[string]bool // public keys (SubjectPublicKeyInfo) that signed it
 }
 
-// parseCRL reads PEM, with text around it, or DER.
-func parseCRL(data []byte) (*crl, error) {
-	var out *crl
-	err := pemBlocks(data, func(der []byte) (err error) {
-		if out != nil {
-			return errors.New("there are two CRLs in it")
-		}
-		out, err = parseCRLDER(der)
+// parseCRLs reads PEM, with text around it, or DER. One file may have several, as of a CA with an old and a new key; if one of
+// them cannot be read none counts, since nobody knows whom it would revoke.
+func parseCRLs(data []byte) ([]*crl, error) {
+	var out []*crl
+	add := func(der []byte) error {
+		c, err := parseCRLDER(der)
+		out = append(out, c)
 		return err
-	}, "X509 CRL")
-	if err == nil && out == nil {
+	}
+	err := pemBlocks(data, map[string]func([]byte) error{"X509 CRL": add}, add)
+	if err == nil && len(out) == 0 {
 		err = errors.New("there is no CRL in it")
 	}
-	return out, err
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
 }
 
 func parseCRLDER(der []byte) (*crl, error) {
@@ -92,12 +96,19 @@ func parseCRLDER(der []byte) (*crl, error) {
 	if list.PeekASN1Tag(cbasn1.SEQUENCE) && !c.readRevoked(&list) || !c.readExtensions(&list) || !list.Empty() {
 		return nil, malformed
 	}
+	c.identifier = algorithm
 	c.algorithm, err = crlAlgorithm(algorithm)
 	return c, err
 }
 
+// readCRLTime wants seconds and UTC (RFC 5280 section 5.1.2.4), as OpenSSL does, which cannot compare other times.
 func readCRLTime(in *cryptobyte.String, out *time.Time) bool {
-	if in.PeekASN1Tag(cbasn1.UTCTime) {
+	var element cryptobyte.String
+	var tag cbasn1.Tag
+	if rest := *in; !rest.ReadAnyASN1(&element, &tag) || !isPlainTime(tag, element) {
+		return false
+	}
+	if tag == cbasn1.UTCTime {
 		return in.ReadASN1UTCTime(out)
 	}
 	return in.ReadASN1GeneralizedTime(out)
@@ -113,7 +124,7 @@ func (c *crl) readRevoked(in *cryptobyte.String) bool {
 	for !list.Empty() {
 		var entry, serial cryptobyte.String
 		var date time.Time
-		if !list.ReadASN1(&entry, cbasn1.SEQUENCE) || !entry.ReadASN1(&serial, cbasn1.INTEGER) || !readCRLTime(&entry, &date) {
+		if !list.ReadASN1(&entry, cbasn1.SEQUENCE) || !entry.ReadASN1(&serial, cbasn1.INTEGER) || !isMinimal(serial) || !readCRLTime(&entry, &date) {
 			return false
 		}
 		c.revoked[string(serial)] = date
@@ -135,6 +146,12 @@ func (c *crl) readRevoked(in *cryptobyte.String) bool {
 		}
 	}
 	return true
+}
+
+// isMinimal reports whether the content of an INTEGER is as short as DER wants it: a serial number with octets more in front
+// would not be found.
+func isMinimal(content []byte) bool {
+	return len(content) == 1 || len(content) > 1 && (content[0] != 0 || content[1] >= 0x80) && (content[0] != 0xff || content[1] < 0x80)
 }
 
 // readExtensions reads crlExtensions [0] EXPLICIT.
@@ -260,6 +277,7 @@ func (c *crl) signedBy(ca *x509.Certificate) bool {
 	if !known {
 		switch {
 		case c.algorithm == x509.UnknownSignatureAlgorithm:
+			good = proxycert.VerifyOther(c.identifier, ca.PublicKey, c.tbs, c.signature) == nil
 		case isWeakly(c.algorithm, ca):
 			good = verifyWeak(ca, c.algorithm, c.tbs, c.signature) == nil
 		default:
@@ -287,114 +305,4 @@ func serialOctets(serial *big.Int) []byte {
 	var content cryptobyte.String
 	der.ReadASN1(&content, cbasn1.INTEGER)
 	return content
-}
-
-// A crlCheck applies the CRLs of one path.
-type crlCheck struct {
-	store *Store
-	now   time.Time
-	end   time.Time // earliest nextUpdate of those used
-}
-
-// check asks the CRLs of n's issuer about n. The issuer is the first of above, the rest of the path follows: where a CA has
-// changed its key, a certificate of its own above it has the other key, by which its CRL may be signed. One list that is
-// good suffices; a certificate on any list that its issuer signed is revoked, current or not.
-func (k *crlCheck) check(n *node, above []*node) error {
-	mode := k.store.CRL
-	if mode == CRLIgnore {
-		return nil
-	}
-	ca := above[0]
-	var problem error
-	var good *crl
-	var revoked error
-	first := ca.hashNames()[0] + ".r0"
-	k.store.crls(ca, func(path string, c *crl, err error) {
-		if err != nil {
-			problem = refuse(IDCRLInvalid, n.subject, "the CRL of %s cannot be used: %v", ca.subject, err)
-			return
-		}
-		if c.issuerKey != ca.subjectKey {
-			return // another CA with the same hash
-		}
-		signer := c.signer(above)
-		if err := k.usable(path, c, n, ca, signer); err != nil {
-			problem = err
-		} else if c.covers(n) && (good == nil || c.thisUpdate.After(good.thisUpdate)) {
-			good = c
-		}
-		if date, on := c.has(n.cert.SerialNumber); on && (c.unusable == "" || c.delta) && signer != nil {
-			revoked = refuse(IDRevoked, n.subject, "the %s %s was revoked on %s (serial number %X)", n.kind(), n.subject, utc(date), n.cert.SerialNumber)
-		}
-	})
-	switch {
-	case revoked != nil:
-		return revoked
-	case good != nil:
-		if !good.nextUpdate.IsZero() && (k.end.IsZero() || good.nextUpdate.Before(k.end)) {
-			k.end = good.nextUpdate
-		}
-		return nil
-	case problem != nil:
-		return problem
-	case mode == CRLRequire:
-		return refuse(IDCRLMissing, n.subject, "there is no CRL of %s in %s (looked for %s)", ca.subject, k.store.Certificates, first)
-	}
-	return nil
-}
-
-// signer returns the certificate of the CA whose key signed the list, or nil.
-func (c *crl) signer(above []*node) *node {
-	for _, n := range above {
-		if n.subjectKey == c.issuerKey && c.signedBy(n.cert) {
-			return n
-		}
-	}
-	return nil
-}
-
-// covers reports whether the list is one for certificates such as n: of its kind, and with a distribution point in common if
-// the list has one (RFC 5280 section 6.3.3 b).
-func (c *crl) covers(n *node) bool {
-	if c.onlyCAs && !n.cert.IsCA || c.onlyUsers && n.cert.IsCA {
-		return false
-	}
-	return c.points == nil || sharePoint(c.points, distributionPoints(n))
-}
-
-// usable says why a list cannot be used. That its CA must have cRLSign is what OpenSSL, canl and RFC 5280 want; GSI does not
-// look, and no CA of the IGTF has a key usage without it.
-func (k *crlCheck) usable(path string, c *crl, n, ca, signer *node) error {
-	invalid := func(why string) error {
-		return refuse(IDCRLInvalid, n.subject, "the CRL %s of %s cannot be used: %s", path, ca.subject, why)
-	}
-	switch {
-	case isWeakHash(c.algorithm) && !k.store.AllowWeak:
-		return invalid(fmt.Sprintf("it is signed with %s", c.algorithm))
-	case signer == nil:
-		return invalid("its signature is not by that CA's key")
-	case lacksUsage(signer.cert, x509.KeyUsageCRLSign):
-		return invalid("that CA may not sign any: its key usage lacks cRLSign")
-	case c.unusable != "":
-		return invalid(c.unusable)
-	case k.now.Add(Skew).Before(c.thisUpdate):
-		return invalid(fmt.Sprintf("it is not valid before %s, and it is %s", utc(c.thisUpdate), utc(k.now)))
-	case !c.nextUpdate.IsZero() && k.now.After(c.nextUpdate):
-		return refuse(IDCRLStale, n.subject, "the CRL %s of %s expired on %s", path, ca.subject, utc(c.nextUpdate))
-	}
-	return nil
-}
-
-// crls loads HASH.rN of the CA, by the new hash or, if that has none, by the old.
-func (s *Store) crls(ca *node, use func(path string, c *crl, err error)) {
-	found := false
-	for _, hash := range ca.hashNames() {
-		numbered(s, hash+".r", crlTries, maxCRL, parseCRL, func(path string, c *crl, err error) {
-			found = true
-			use(filepath.Clean(path), c, err)
-		})
-		if found {
-			return
-		}
-	}
 }

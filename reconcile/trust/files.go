@@ -1,6 +1,7 @@
 package trust
 
 import (
+	"bytes"
 	"encoding/pem"
 	"errors"
 	"fmt"
@@ -134,30 +135,27 @@ func numbered[T any](s *Store, prefix string, tries int, limit int64, parse func
 	}
 }
 
-// pemBlocks calls use with the DER of every block of one of the given types. Data without any PEM is one block of DER, and
-// so is what begins like it, though there be PEM in it.
-func pemBlocks(data []byte, use func(der []byte) error, types ...string) error {
+// pemBlocks calls the function for its type with the DER of every block. Data without any PEM is one block of DER, and so is
+// what begins like it, though there be PEM in it: that is for other.
+func pemBlocks(data []byte, use map[string]func(der []byte) error, other func(der []byte) error) error {
 	if len(data) > 1 && data[0] == 0x30 && data[1] >= 0x80 {
-		return use(data)
+		return other(data)
 	}
 	found := false
-	for rest := data; ; {
+	for rest := bytes.TrimPrefix(data, []byte("\ufeff")); ; { // of Windows editors
 		var block *pem.Block
 		if block, rest = pem.Decode(rest); block == nil {
 			break
 		}
 		found = true
-		for _, t := range types {
-			if block.Type != t {
-				continue
-			}
-			if err := use(block.Bytes); err != nil {
+		if f := use[block.Type]; f != nil {
+			if err := f(block.Bytes); err != nil {
 				return err
 			}
 		}
 	}
 	if !found {
-		return use(data)
+		return other(data)
 	}
 	return nil
 }

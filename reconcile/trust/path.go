@@ -12,6 +12,9 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/crypto/cryptobyte"
+	cbasn1 "golang.org/x/crypto/cryptobyte/asn1"
+
 	"github.com/vobox-reconcile/vobox-reconcile/reconcile/dn"
 	"github.com/vobox-reconcile/vobox-reconcile/reconcile/proxycert"
 )
@@ -150,6 +153,10 @@ func (p *path) noAnchor(last *node, notes []string) error {
 			return refuse(IDNotCA, n.subject, "the certificate %s is signed by %s, which is no CA", last.subject, n.subject)
 		}
 	}
+	if last.selfIssued() && last.info.Type == proxycert.CA && !namesIssuer(last, last) {
+		return refuse(IDNoAnchor, last.subject, "no trust anchor for issuer %s in %s: the CA certificate of that name has an authorityKeyIdentifier that names another",
+			last.issuer, p.store.Certificates)
+	}
 	if last.selfIssued() && slices.ContainsFunc(p.known(last), func(n *node) bool { return n.cert.Equal(last.cert) }) {
 		return refuse(IDNotCA, last.subject, "the %s %s is self-signed, and no CA: that it is among the trust anchors does not help", last.kind(), last.subject)
 	}
@@ -203,22 +210,56 @@ func (s *Store) anchors(canonical string, der []byte) (out []*node, notes []stri
 	return out, notes
 }
 
+// parseAnchors reads the certificates of a file. What cannot be read makes the others no worse; it is an error if there is
+// nothing else.
 func parseAnchors(data []byte) ([]*node, error) {
 	var out []*node
-	err := pemBlocks(data, func(der []byte) error {
+	var bad error
+	add := func(der []byte) error {
 		cert, err := dn.ParseCertificate(der)
 		if err != nil {
-			return err
+			bad = err
+			return nil
 		}
 		n := newSharedNode(cert)
 		n.anchor = true
 		out = append(out, n)
 		return nil
-	}, "CERTIFICATE", "X509 CERTIFICATE")
-	if err == nil && len(out) == 0 {
-		err = errors.New("there is no certificate in it")
 	}
-	return out, err
+	err := pemBlocks(data, map[string]func([]byte) error{"CERTIFICATE": add, "X509 CERTIFICATE": add, "TRUSTED CERTIFICATE": func(block []byte) error {
+		der, err := trustedCertificate(block)
+		if err != nil {
+			bad = err
+			return nil
+		}
+		return add(der)
+	}}, add)
+	switch {
+	case len(out) > 0:
+		return out, nil
+	case err != nil:
+		return nil, err
+	case bad != nil:
+		return nil, bad
+	}
+	return nil, errors.New("there is no certificate in it")
+}
+
+// trustedCertificate returns the certificate in what "openssl x509 -trustout" writes: behind it stands what it is trusted for
+// and, in [0], what it is not.
+func trustedCertificate(block []byte) ([]byte, error) {
+	in := cryptobyte.String(block)
+	var der, settings cryptobyte.String
+	if !in.ReadASN1Element(&der, cbasn1.SEQUENCE) {
+		return nil, errors.New("malformed TRUSTED CERTIFICATE")
+	}
+	if in.Empty() {
+		return der, nil
+	}
+	if !in.ReadASN1(&settings, cbasn1.SEQUENCE) || !in.Empty() || !settings.SkipOptionalASN1(cbasn1.SEQUENCE) || settings.PeekASN1Tag(cbasn1.Tag(0xa0)) {
+		return nil, errors.New("it is a TRUSTED CERTIFICATE that says what it is not to be trusted for")
+	}
+	return der, nil
 }
 
 // check applies the rules to a complete path, EEC first, root last, and keeps it if all are obeyed.
@@ -243,6 +284,9 @@ func (p *path) check(nodes []*node) error {
 		if !n.selfIssued() {
 			below++
 		}
+	}
+	if err := checkKeyUsages(nodes); err != nil {
+		return err
 	}
 	crls := crlCheck{store: p.store, now: p.now}
 	for i, n := range nodes[:len(nodes)-1] {

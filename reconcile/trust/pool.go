@@ -85,12 +85,9 @@ func (n *node) isHost() bool {
 // selfIssued reports whether subject and issuer are the same name.
 func (n *node) selfIssued() bool { return n.subjectKey == n.issuerKey }
 
-// selfSigned reports whether the certificate is, by its names and key identifiers, signed by its own key. A CA's new key
-// certified by its old one has the same two names, and is not.
-func (n *node) selfSigned() bool {
-	return n.selfIssued() && (len(n.cert.AuthorityKeyId) == 0 || len(n.cert.SubjectKeyId) == 0 ||
-		bytes.Equal(n.cert.AuthorityKeyId, n.cert.SubjectKeyId))
-}
+// selfSigned reports whether the certificate is, by its names and its authorityKeyIdentifier, signed by its own key. A CA's new
+// key certified by its old one has the same two names, and is not.
+func (n *node) selfSigned() bool { return n.selfIssued() && namesIssuer(n, n) }
 
 // A pool is a set of presented certificates in their order, without duplicates.
 type pool []*node

@@ -108,7 +108,7 @@ func (s *Store) checkProxies(chain []*node, now time.Time) error {
 			remaining = min(remaining, *ci.PathLen)
 		}
 	}
-	return nil
+	return checkKeyUsages(chain[:len(chain)-1]) // the EEC is of the path above
 }
 
 // checkProxy applies the rules that concern a proxy and its issuer alone.
@@ -121,6 +121,9 @@ func checkProxy(n, issuer *node) error {
 	}
 	if lacksUsage(issuer.cert, x509.KeyUsageDigitalSignature) {
 		return refuse(IDProxy, issuer.subject, "the certificate %s may not sign a proxy: its key usage lacks digitalSignature", issuer.subject)
+	}
+	if !issuer.info.IsProxy() && issuer.cert.KeyUsage&x509.KeyUsageCertSign != 0 && !issuer.cert.BasicConstraintsValid {
+		return refuse(IDProxy, issuer.subject, "the %s %s, which signed a proxy, has the key usage keyCertSign, as if it were a CA", issuer.kind(), issuer.subject)
 	}
 	if err := proxycert.CheckSubject(n.cert); err != nil {
 		return refuse(IDProxy, n.subject, "%v", err)
@@ -138,6 +141,17 @@ func checkProxy(n, issuer *node) error {
 		return err
 	}
 	return checkProxyExtensions(n)
+}
+
+// checkKeyUsages refuses a key usage without any bit, which RFC 5280 section 4.2.1.3 forbids: OpenSSL, and with it Globus, take
+// a certificate that has one for invalid.
+func checkKeyUsages(nodes []*node) error {
+	for _, n := range nodes {
+		if n.cert.KeyUsage == 0 && hasExtension(n.cert, oidKeyUsage) {
+			return refuse(IDMalformed, n.subject, "the %s %s has a key usage that allows nothing", n.kind(), n.subject)
+		}
+	}
+	return nil
 }
 
 // isIndependent reports whether it is a proxy that inherits neither rights nor identity.
@@ -198,6 +212,9 @@ func checkTime(n *node, now time.Time) error {
 	if n.oddTimes {
 		return refuse(IDMalformed, n.subject, "the %s %s has times that are not in seconds and UTC, as RFC 5280 section 4.1.2.5 wants them", n.kind(), n.subject)
 	}
+	if n.cert.NotAfter.Before(n.cert.NotBefore) {
+		return refuse(IDExpired, n.subject, "the %s %s ends before it begins: it expired on %s", n.kind(), n.subject, utc(n.cert.NotAfter))
+	}
 	if now.After(n.cert.NotAfter) {
 		return refuse(IDExpired, n.subject, "the %s %s expired on %s", n.kind(), n.subject, utc(n.cert.NotAfter))
 	}
@@ -222,13 +239,18 @@ func hasOddTimes(cert *x509.Certificate) bool {
 		if !validity.ReadAnyASN1(&text, &tag) {
 			return true
 		}
-		want := len("060102150405Z")
-		if tag == cbasn1.GeneralizedTime {
-			want += 2
-		}
-		if len(text) != want || text[want-1] != 'Z' {
+		if !isPlainTime(tag, text) {
 			return true
 		}
 	}
 	return false
+}
+
+// isPlainTime reports whether a UTCTime or GeneralizedTime is in seconds and UTC.
+func isPlainTime(tag cbasn1.Tag, text []byte) bool {
+	want := len("060102150405Z")
+	if tag == cbasn1.GeneralizedTime {
+		want += 2
+	}
+	return len(text) == want && text[want-1] == 'Z'
 }

@@ -11,6 +11,7 @@ import (
 	cbasn1 "golang.org/x/crypto/cryptobyte/asn1"
 
 	"github.com/vobox-reconcile/vobox-reconcile/reconcile/dn"
+	"github.com/vobox-reconcile/vobox-reconcile/reconcile/proxycert"
 )
 
 // maxVerified bounds the memory of signatures; when it is full all are forgotten. A site sees far fewer CAs and users.
@@ -46,7 +47,7 @@ func (s *Store) checkSignature(n, issuer *node) error {
 		return weakHash(n)
 	case errors.Is(err, x509.ErrUnsupportedAlgorithm):
 		return refuse(IDSignature, n.subject, "the signature of the %s %s cannot be checked: %s with the issuer's key of type %s", n.kind(), n.subject,
-			n.cert.SignatureAlgorithm, issuer.cert.PublicKeyAlgorithm)
+			proxycert.SignatureName(n.cert), issuer.cert.PublicKeyAlgorithm)
 	case err != nil:
 		return refuse(IDSignature, n.subject, "the signature of the %s %s is not by the key of %s: %v", n.kind(), n.subject, issuer.subject, err)
 	}
@@ -71,7 +72,7 @@ func checkIssuer(n, issuer *node) error {
 // issuer and serial number of its certificate. RFC 5280 has it for finding the issuer; OpenSSL, and with it Globus, and canl
 // take no other for it.
 func namesIssuer(n, issuer *node) bool {
-	if len(n.cert.AuthorityKeyId) > 0 && len(issuer.cert.SubjectKeyId) > 0 && !bytes.Equal(n.cert.AuthorityKeyId, issuer.cert.SubjectKeyId) {
+	if n.cert.AuthorityKeyId != nil && len(issuer.cert.SubjectKeyId) > 0 && !bytes.Equal(n.cert.AuthorityKeyId, issuer.cert.SubjectKeyId) {
 		return false
 	}
 	for _, e := range n.cert.Extensions {
@@ -113,8 +114,7 @@ func (s *Store) verifySignature(cert, issuer *x509.Certificate) error {
 	if s.AllowWeak && isWeakly(cert.SignatureAlgorithm, issuer) {
 		return verifyWeak(issuer, cert.SignatureAlgorithm, cert.RawTBSCertificate, cert.Signature)
 	}
-	// Not CheckSignatureFrom, which wants the signer of a proxy to be a CA.
-	return issuer.CheckSignature(cert.SignatureAlgorithm, cert.RawTBSCertificate, cert.Signature)
+	return proxycert.CheckSignature(cert, issuer)
 }
 
 // checkStrength refuses short RSA keys and, unless the certificate is a self-signed root, old hashes. The RSA bound is
@@ -144,5 +144,5 @@ func isWeakHash(a x509.SignatureAlgorithm) bool {
 }
 
 func weakHash(n *node) error {
-	return refuse(IDWeakHash, n.subject, "the %s %s is signed with %s, which is refused", n.kind(), n.subject, n.cert.SignatureAlgorithm)
+	return refuse(IDWeakHash, n.subject, "the %s %s is signed with %s, which is refused", n.kind(), n.subject, proxycert.SignatureName(n.cert))
 }

@@ -157,7 +157,7 @@ func forged(id, reason string) Want {
 }
 
 func tables() []entry {
-	return slices.Concat(proxyCases(), pkiCases(), policyCases(), crlCases(), voCases(), nameCases(), fileCases())
+	return slices.Concat(proxyCases(), pkiCases(), policyCases(), crlCases(), voCases(), nameCases(), fileCases(), encodingCases())
 }
 
 // A Corpus is the files, by path, and the index that speaks of them.

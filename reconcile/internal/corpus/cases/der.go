@@ -24,6 +24,7 @@ type algorithm struct {
 	id   []byte // AlgorithmIdentifier
 	hash crypto.Hash
 	pss  bool
+	salt int // of PSS
 }
 
 func rsaWith(hash crypto.Hash, last int) *algorithm {
@@ -45,7 +46,7 @@ var (
 	ecdsaSHA384 = ecdsaWith(crypto.SHA384, 3, 3)
 	ecdsaSHA512 = ecdsaWith(crypto.SHA512, 3, 4)
 	pureEd25519 = &algorithm{id: identifier(asn1.ObjectIdentifier{1, 3, 101, 112}, nil)}
-	rsaPSS      = &algorithm{id: identifier(asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 1, 10}, pssParameters()), hash: crypto.SHA256, pss: true}
+	rsaPSS      = &algorithm{id: identifier(asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 1, 10}, pssParameters()), hash: crypto.SHA256, pss: true, salt: 32}
 )
 
 // pssParameters are those of RFC 4055 section 3.1 for SHA-256 with 32 octets of salt.
@@ -80,7 +81,7 @@ func (a *algorithm) sign(k *key, data []byte) []byte {
 		data = h.Sum(nil)
 	}
 	if a.pss {
-		opts = &rsa.PSSOptions{SaltLength: 32, Hash: a.hash}
+		opts = &rsa.PSSOptions{SaltLength: a.salt, Hash: a.hash}
 	}
 	return must(k.signer.Sign(rand.Reader, data, opts))
 }

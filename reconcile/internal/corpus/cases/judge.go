@@ -64,6 +64,9 @@ func read(data []byte, passphrase *string) (certs []*x509.Certificate, held bool
 		}
 		return append([]*x509.Certificate{cred.Leaf()}, file.Certificates...), true, nil
 	case len(file.Certificates) > 0:
+		if err := file.Headless(); err != nil {
+			return nil, false, err
+		}
 		// A proxy is of no use without its key; a user or CA certificate is a certificate file.
 		if chain, err := proxycert.SortChain(file.Certificates, nil); err == nil {
 			if info, _ := proxycert.Classify(chain[0]); info.IsProxy() {

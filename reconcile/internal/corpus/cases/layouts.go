@@ -183,7 +183,10 @@ func textCases() []entry {
 		one("text-four-hyphens", "markers of four hyphens are none", text(func(s string) string { return strings.ReplaceAll(s, "-----", "----") }), broken("no PEM block"), unread),
 		one("text-lower-case", "markers in lower case are none", text(func(s string) string { return strings.NewReplacer("BEGIN", "begin", "END", "end").Replace(s) }), broken("no PEM block"), unread),
 		one("text-quoted", "a file quoted in a mail", text(func(s string) string { return "> " + strings.ReplaceAll(s, "\n", "\n> ") }), broken("no PEM block"), unread),
-		one("text-no-padding", "base64 without its padding", text(func(s string) string { return strings.ReplaceAll(strings.ReplaceAll(s, "=\n", "\n"), "=\n", "\n") }), broken("is damaged (not base64)"), unread),
+		one("text-letter-missing", "base64 without its last letter, or without its padding", text(func(s string) string {
+			end := strings.Index(s, "\n-----END")
+			return s[:end-1] + s[end:]
+		}), broken("is damaged (not base64)"), unread),
 		one("text-comment-inside", "a comment within the content", text(func(s string) string { return strings.Replace(s, "\nMII", "\n# Jane's\nMII", 1) }), broken("is damaged (not base64)"), unread),
 		one("text-cut-off", "a file that was cut off", text(func(s string) string { return s[:len(s)-100] }), broken("the file was cut off or damaged"), unread),
 		one("text-cut-off-first", "a file whose beginning is missing", text(func(s string) string { return s[100:] }), broken("an END line without BEGIN"), unread),

@@ -224,7 +224,7 @@ func TestGridProxyInfo(t *testing.T) {
 		"it loses its way in chains that are not sorted or have duplicates": {"order-shuffled", "order-twice", "order-whole-twice"},
 		"it knows no such block":                                            {"key-sec1", "key-sec1-parameters", "key-twice", "text-crl"},
 		"it wants a key":                                                    {"key-none-eec"},
-		"it cannot read it":                                                 {"text-cr", "text-glued", "text-der"},
+		"it cannot read it":                                                 {"text-cr", "text-glued", "text-der", "text-der-line-end", "text-trusted"},
 	}, gridProxyInfo)
 }
 
@@ -242,6 +242,6 @@ func TestVOMSProxyInfo(t *testing.T) {
 		"it inherits attributes through independent proxies":    {"ac-independent-above"},
 		"it reads one inner sequence of ACs":                    {"ac-two-sequences"},
 		"it wants the VOMS attribute to be the only one":        {"acform-other-attribute"},
-		"it cannot read it": {"text-cr", "text-glued", "text-der", "text-headers"},
+		"it cannot read it": {"text-cr", "text-glued", "text-der", "text-der-line-end", "text-headers", "text-trusted"},
 	}, vomsProxyInfo)
 }
