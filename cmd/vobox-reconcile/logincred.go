@@ -76,6 +76,11 @@ func (a *app) enrollerFor(f placeFlags, cfg *config.Config) (*enroll.Enroller, e
 	}
 	store := &trust.Store{Certificates: f.certdir, VOMSDir: f.vomsdir, Still: true}
 	vomses := f.vomses
+	for _, path := range vomses { // what nobody has named may be missing
+		if _, err := os.Stat(path); err != nil {
+			return nil, fmt.Errorf("--vomses: %w", err)
+		}
+	}
 	if cfg != nil {
 		store.Certificates = firstOf(store.Certificates, cfg.Trust.Certificates)
 		store.VOMSDir = firstOf(store.VOMSDir, cfg.Trust.VOMSDir)

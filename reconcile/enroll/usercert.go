@@ -116,10 +116,20 @@ func (p Pair) Load(uid int, passphrase func() ([]byte, error)) (*proxycert.Crede
 				Err: fmt.Errorf("the key file %q is refused, as all grid programs do: %s", f.Path, f.Problem)}
 		}
 	}
-	c, err := credfile.LoadPair(p.Cert, p.Key, passphrase)
+	var unasked error
+	ask := passphrase
+	if passphrase != nil {
+		ask = func() (secret []byte, err error) {
+			secret, unasked = passphrase()
+			return secret, unasked
+		}
+	}
+	c, err := credfile.LoadPair(p.Cert, p.Key, ask)
 	switch {
 	case err == nil:
 		return c, nil
+	case errors.Is(unasked, fs.ErrNotExist):
+		return nil, &Error{ID: "FILE-READ", Remedy: "name a file that holds the passphrase: --passphrase-file FILE", Err: err}
 	case errors.Is(err, proxycert.ErrKeyMismatch):
 		return nil, &Error{ID: "USER-CERT", Remedy: "name the key that belongs to the certificate: --key-file FILE", Err: err}
 	case errors.Is(err, credfile.ErrPassphrase), errors.Is(err, credfile.ErrEncrypted):
