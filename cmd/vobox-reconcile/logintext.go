@@ -66,7 +66,7 @@ func (t *loginTeller) loggedIn(e *enroll.Enroller, made *enroll.Login, path stri
 		return t.a.printJSON(loginDocOf(e, made, path, t.a.now()))
 	}
 	t.say("Created proxy in %s.\n\nYour proxy is valid until %s\n", path, t.a.here(made.Credential.NotAfter()))
-	if made.End.Before(made.Credential.NotAfter()) {
+	if made.Credential.NotAfter().Sub(made.End) >= time.Minute { // the clocks of two machines
 		t.say("but is of use only until %s, when %s ends\n", t.a.here(made.End), made.EndsWith)
 	}
 	return nil

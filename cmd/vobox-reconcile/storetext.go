@@ -120,7 +120,7 @@ func (d *storeDoc) show(a *app, t *loginTeller, req enroll.StoreRequest) error {
 	case req.Lifetime == 0:
 		life = "as long as your certificate and the server allow"
 	case left < req.Lifetime-time.Hour:
-		life = "as long as your certificate"
+		life = "when your certificate ends"
 	}
 	if d.Passphrase {
 		secret = "for the passphrase"
