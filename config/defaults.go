@@ -94,8 +94,8 @@ func (r *reader) below(path, key string, d time.Duration, than string, limit tim
 	if !r.sound(join(path, key), join(path, than)) || d < limit {
 		return
 	}
-	r.faultAt(join(path, key), fmt.Sprintf("%s is not less than %s, which is %s", formatDuration(d), than, formatDuration(limit)),
-		"write less than "+formatDuration(limit))
+	r.faultAt(join(path, key), fmt.Sprintf("%s is not less than %s, which is %s", FormatDuration(d), than, FormatDuration(limit)),
+		"write less than "+FormatDuration(limit))
 }
 
 // alertDefault keeps short-lived proxies, for which an hour is long, from alerting all the time.

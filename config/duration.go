@@ -82,8 +82,8 @@ func span(s string, in func(byte) bool) (head, rest string) {
 	return s, ""
 }
 
-// formatDuration writes a duration as people do: 48h, 30m, 1h30m.
-func formatDuration(d time.Duration) string {
+// FormatDuration writes a duration as people do, for ParseDuration to read: 48h, 30m, 1h23m20s.
+func FormatDuration(d time.Duration) string {
 	s := d.String()
 	if strings.HasSuffix(s, "m0s") {
 		s = strings.TrimSuffix(s, "0s")

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/vobox-reconcile/vobox-reconcile/config"
 	"github.com/vobox-reconcile/vobox-reconcile/reconcile/gridtest"
 	"github.com/vobox-reconcile/vobox-reconcile/reconcile/plan"
 	"github.com/vobox-reconcile/vobox-reconcile/reconcile/proxycert"
@@ -468,8 +469,8 @@ func TestEntryRoundTrip(t *testing.T) {
 		t.Errorf("%+v (ours: %t) of\n%s", got, ours, s.text())
 	}
 	for d, want := range map[time.Duration]string{48 * time.Hour: "48h", 90 * time.Minute: "1h30m", 5000 * time.Second: "1h23m20s", time.Minute: "1m", 30 * time.Second: "30s", 10*time.Hour + 5*time.Second: "10h0m5s"} {
-		if got := spell(d); got != want {
-			t.Errorf("spell(%v) = %q, want %q", d, got, want)
+		if got := config.FormatDuration(d); got != want {
+			t.Errorf("config.FormatDuration(%v) = %q, want %q", d, got, want)
 		}
 	}
 }

@@ -54,10 +54,10 @@ func (r *registration) changeEntry(i int, p config.Proxy) error {
 	if !ours {
 		var differ []string
 		if d := time.Duration(r.f.hours); d != 0 && d != p.Lifetime {
-			differ = append(differ, "lifetime: "+spell(d))
+			differ = append(differ, "lifetime: "+config.FormatDuration(d))
 		}
 		if d := time.Duration(r.f.proxySafe); d != 0 && d != p.AlertBelow {
-			differ = append(differ, "alertBelow: "+spell(d))
+			differ = append(differ, "alertBelow: "+config.FormatDuration(d))
 		}
 		if len(differ) > 0 {
 			return fmt.Errorf("the proxy %s is in %s:%d with other settings; change them there (%s), or leave the flags out", p.Name, file, line, strings.Join(differ, ", "))
@@ -108,14 +108,14 @@ func (s entrySettings) text() string {
 		}
 		b.WriteString("    attributes: [" + yamlFQAN(s.fqan) + "]\n")
 		if s.lifetime != 0 {
-			b.WriteString("    lifetime: " + spell(s.lifetime) + "\n")
+			b.WriteString("    lifetime: " + config.FormatDuration(s.lifetime) + "\n")
 		}
 		if s.alertBelow != 0 {
-			b.WriteString("    alertBelow: " + spell(s.alertBelow) + "\n")
+			b.WriteString("    alertBelow: " + config.FormatDuration(s.alertBelow) + "\n")
 		}
 	}
 	if s.storedBelow != 0 {
-		b.WriteString("myproxy:\n  alertBelow: " + spell(s.storedBelow) + "\n")
+		b.WriteString("myproxy:\n  alertBelow: " + config.FormatDuration(s.storedBelow) + "\n")
 	}
 	if len(s.emails) > 0 {
 		b.WriteString("alerts:\n")
@@ -127,18 +127,6 @@ func (s entrySettings) text() string {
 		return ""
 	}
 	return entryMark + b.String()
-}
-
-// spell writes a duration for the configuration, to the second: 48h, 1h23m20s.
-func spell(d time.Duration) string {
-	s := d.String()
-	if strings.HasSuffix(s, "m0s") {
-		s = strings.TrimSuffix(s, "0s")
-	}
-	if strings.HasSuffix(s, "h0m") {
-		s = strings.TrimSuffix(s, "0m")
-	}
-	return s
 }
 
 // readEntry reads a file that register has written. One that has been edited since is not ours any more.
