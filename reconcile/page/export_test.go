@@ -1,6 +1,7 @@
 package page
 
 import (
+	"fmt"
 	"time"
 
 	"github.com/vobox-reconcile/vobox-reconcile/reconcile/status"
@@ -18,4 +19,15 @@ var (
 func Position(d status.Doc, t time.Time) (x float64, beyond bool) {
 	s := scaleFor(d)
 	return s.x(t), s.beyond(t)
+}
+
+// Labels are where those above the time line of a status are: on a desk, or only those that a phone shows.
+func Labels(d status.Doc, phone bool) (at []float64) {
+	for _, t := range scaleFor(d).axis().Ticks {
+		var x float64
+		if _, err := fmt.Sscanf(t.X, "%f%%", &x); err == nil && t.Label != "" && !(phone && t.Class == "minor") {
+			at = append(at, x)
+		}
+	}
+	return at
 }

@@ -94,3 +94,27 @@ func TestScale(t *testing.T) {
 		}
 	}
 }
+
+// However long proxies and certificates last, labels keep off each other.
+func TestLabels(t *testing.T) {
+	now := time.Date(2026, 11, 22, 3, 17, 0, 0, time.UTC)
+	in := func(d time.Duration) *time.Time { at := now.Add(d); return &at }
+	for _, proxy := range []time.Duration{time.Hour, 12 * time.Hour, 24 * time.Hour, 48 * time.Hour, 100 * time.Hour, 168 * time.Hour} {
+		for _, days := range []time.Duration{1, 10, 60, 90, 200, 366, 500, 800, 1100, 4000} {
+			d := status.Doc{Time: now, Credentials: []status.Credential{
+				{Kind: "user", EffectiveEnd: in(proxy), LifetimeSeconds: int64(proxy.Seconds())}, {Kind: "stored", EffectiveEnd: in(days * 24 * time.Hour)}}}
+			for phone, room := range map[bool]float64{false: 4.5, true: 10} {
+				at := page.Labels(d, phone)
+				if len(at) < 3 {
+					t.Errorf("%v, %d days: labels at %v", proxy, days, at)
+				}
+				for i := range at[1:] {
+					if at[i+1]-at[i] < room {
+						t.Errorf("%v, %d days, on a phone %t: labels at %v", proxy, days, phone, at)
+						break
+					}
+				}
+			}
+		}
+	}
+}

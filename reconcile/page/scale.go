@@ -69,6 +69,12 @@ type tick struct {
 	X, Label, Anchor, Class, Line string
 }
 
+// How far apart labels have to be, in percent of the width.
+const (
+	roomOnDesk  = 4.5
+	roomOnPhone = 12.0
+)
+
 // An axis is what stands above the lanes.
 type axis struct {
 	Now, Far, FarWidth string
@@ -97,20 +103,26 @@ func (s scale) axis() axis {
 		}
 		a.Ticks = append(a.Ticks, t)
 	}
+	narrow, wide := linear, linear // where the last label is, on a phone and on a desk
 	for _, f := range []struct {
 		d     time.Duration
 		label string
-		wide  bool
-	}{{7 * day, "1 wk", false}, {30 * day, "1 mo", false}, {90 * day, "3 mo", true}, {365 * day, "1 y", false}, {2 * 365 * day, "2 y", true}} {
+	}{{7 * day, "1 wk"}, {30 * day, "1 mo"}, {90 * day, "3 mo"}, {365 * day, "1 y"}, {2 * 365 * day, "2 y"}} {
 		if f.d < s.near*5/4 || f.d > s.far {
 			continue
 		}
-		t := tick{X: percent(s.x(s.now.Add(f.d))), Label: f.label, Anchor: "middle", Line: "grid"}
-		if f.wide {
-			t.Class = "minor"
-		}
-		if s.x(s.now.Add(f.d)) > 97 {
+		x := s.x(s.now.Add(f.d))
+		t := tick{X: percent(x), Label: f.label, Anchor: "middle", Line: "grid"}
+		if x > 97 {
 			t.Anchor = "end"
+		}
+		switch {
+		case x-wide < roomOnDesk:
+			t.Label, t.Class = "", "minor"
+		case x-narrow < roomOnPhone:
+			t.Class, wide = "minor", x
+		default:
+			narrow, wide = x, x
 		}
 		a.Ticks = append(a.Ticks, t)
 	}
