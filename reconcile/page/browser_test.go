@@ -18,7 +18,7 @@ import (
 )
 
 // late is when a test gives up on the browser: busy machines take their time.
-const late = 3 * time.Minute
+const late = 10 * time.Minute
 
 // A browser is Chromium without a window, driven by the DevTools protocol over two pipes.
 type browser struct {
