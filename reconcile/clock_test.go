@@ -87,7 +87,7 @@ func (u *unsettled) Issue(ctx context.Context, want plan.Credential, a issue.Aut
 // granted is from the future once the clock is put right: no threshold is lowered by it when that future has come.
 func TestClockSetDuringPass(t *testing.T) {
 	b := newBox(t, gridtest.SiteOptions{})
-	b.want.Credentials[1].Key = string(proxycert.P256) // quickly made
+	b.quick()
 	ahead := time.Duration(0)
 	b.Engine.Now = func() time.Time { return b.clock.Now().Add(ahead) }
 	b.Engine.Issuer.(*issue.Issuer).Now = b.Engine.Now
@@ -99,4 +99,64 @@ func TestClockSetDuringPass(t *testing.T) {
 	mustResults(t, b.pass(t, o))
 	b.clock.pass(15 * time.Minute)
 	mustResults(t, b.pass(t, o), "renew/proxy/lcgadmin done")
+}
+
+// quick has all keys made quickly.
+func (b *box) quick() {
+	for i := range b.want.Credentials {
+		b.want.Credentials[i].Key = string(proxycert.P256)
+	}
+}
+
+// goesAhead makes a machine proxy, without which nothing can be had, and then sets the clock of the box. It returns how far
+// ahead that is from then on.
+func (b *box) goesAhead(t *testing.T, wrong time.Duration) *time.Duration {
+	t.Helper()
+	b.quick()
+	ahead := time.Duration(0)
+	b.Engine.Now = func() time.Time { return b.clock.Now().Add(ahead) }
+	b.Engine.Issuer.(*issue.Issuer).Now = b.Engine.Now
+	mustResults(t, b.pass(t, plan.Options{Only: []string{plan.MachineName}}), "renew/machine-proxy done")
+	ahead = wrong
+	return &ahead
+}
+
+// From cron nothing tells that the clock was put right where the next pass comes when the last one seemed to. That the
+// clock was ahead the servers have told, so that what was measured by it is not believed in the first place.
+func TestClockSetUnnoticed(t *testing.T) {
+	b := newBox(t, gridtest.SiteOptions{})
+	b.quick()
+	ahead := b.goesAhead(t, 50*time.Minute)
+	o := plan.Options{Only: []string{plan.MachineName, "lcgadmin"}}
+	mustResults(t, b.pass(t, o), "renew/proxy/lcgadmin done")
+	b.clock.pass(50 * time.Minute)
+	*ahead = 0
+	mustResults(t, b.pass(t, o)) // in the same second, by the clock of the box
+	b.clock.pass(30 * time.Minute)
+	mustResults(t, b.pass(t, o), "renew/proxy/lcgadmin done")
+}
+
+// A program that stays notices that the clock is put right, and meanwhile renews as seldom as with a short grant: its next
+// pass comes when the credential is due, which would be at once.
+func TestClockAheadResident(t *testing.T) {
+	b := newBox(t, gridtest.SiteOptions{})
+	b.Engine.Resident = true
+	b.goesAhead(t, 2*time.Hour)
+	r := b.pass(t, plan.Options{})
+	if rest := r.NextLook.Sub(b.Now()); rest < 30*time.Minute {
+		t.Errorf("the next look is in %s", rest)
+	}
+	b.clock.pass(15 * time.Minute)
+	mustResults(t, b.pass(t, plan.Options{}))
+}
+
+// A clock that is ahead does not excuse a server that gives little.
+func TestClockAheadNotAcquitted(t *testing.T) {
+	b := newBox(t, gridtest.SiteOptions{MaxAC: 12 * time.Hour})
+	b.goesAhead(t, 50*time.Minute)
+	mustAlert(t, b.pass(t, plan.Options{}), "VO-ACSHORT")
+	b.clock.pass(2 * time.Minute)
+	r := b.pass(t, plan.Options{})
+	mustResults(t, r)
+	mustAlert(t, r, "VO-ACSHORT")
 }

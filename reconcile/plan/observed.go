@@ -92,8 +92,8 @@ type Grant struct {
 	StoredEnd time.Time     `json:"storedEnd,omitzero"` // end of the credential on the MyProxy server
 	ACServer  string        `json:"acServer,omitempty"`
 
-	// Stale says that the clock was set since: what was measured by it is not believed, but for the moments in it that the
-	// servers named.
+	// Stale says that the clock was set since, or was ahead already: what was measured by it is not believed, but for the
+	// moments in it that the servers named.
 	Stale bool `json:"stale,omitempty"`
 }
 
