@@ -11,17 +11,12 @@ import (
 // threshold is what JAliEn's CE compares the attribute certificate with: CE_PROXYTHRESHOLD, 165600 s.
 const threshold = 46 * time.Hour
 
-// grace is how long after the end of a bad time it is good again: until then an answer of the bad time is still believed.
-func (s *Script) grace(y why) time.Duration {
-	switch {
-	case y == refused:
-		return 62 * time.Minute
-	case y == short:
-		return 6*time.Hour + 10*time.Minute
-	case y == wrong && !s.Watch:
-		return 2*time.Hour + 10*time.Minute
-	}
-	return 0
+// How long after the end of a bad time it is good again: until then an answer of the bad time is still believed.
+var grace = map[why]time.Duration{
+	outage:  0,
+	refused: 62 * time.Minute,
+	short:   6*time.Hour + 10*time.Minute,
+	wrong:   0,
 }
 
 const (
@@ -69,7 +64,7 @@ func (j *judge) fault(at time.Time, rule, format string, args ...any) {
 func (j *judge) goodTimes() []Span {
 	var bads []Span
 	for _, b := range j.bads {
-		bads = append(bads, Span{b.From, b.To.Add(j.s.grace(b.why))})
+		bads = append(bads, Span{b.From, b.To.Add(grace[b.why])})
 	}
 	return without(j.s.Span, bads)
 }
@@ -185,7 +180,7 @@ func (j *judge) lowWatched(dip Span) {
 	}
 	var holes []Span
 	for _, b := range j.bads {
-		holes = append(holes, Span{b.From, b.To.Add(j.s.grace(b.why))})
+		holes = append(holes, Span{b.From, b.To.Add(grace[b.why])})
 	}
 	for _, free := range without(dip, append(holes, j.away...)) {
 		if free.length() > soon {

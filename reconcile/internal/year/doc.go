@@ -34,8 +34,8 @@
 //     and a try may take two minutes.
 //   - Stays below 46h. From cron, the first run that meets servers that are well ends a dip; with --watch, 18 minutes
 //     after they are well again it has ended. An hour more is granted where a server had said no, and six hours where it
-//     had given less than what was in place: it is not asked all the time then. From cron, two hours are granted where
-//     the clock was put right: if the next run comes when the last one seemed to, nothing tells that it was ahead.
+//     had given less than what was in place: it is not asked all the time then. Nothing is
+//     granted where the clock was wrong.
 //   - Not renewed. After a pass that met servers that were well, the user proxy has 46 h, and the machine proxy 12 h or
 //     what the host certificate has.
 //   - Not told. Every pass in which a renewal failed says so. From 240 h before the end of the stored credential, or of

@@ -36,7 +36,7 @@ const (
 	outage  why = iota // a server does not answer; it is asked again soon
 	refused            // somebody says no; is asked again within the hour
 	short              // less is given than was asked; asked again within six hours
-	wrong              // the clock of the box is; from cron that need not be noticed when it is put right
+	wrong              // the clock of the box is; what it has measured is not believed
 )
 
 // A bad time is one in which no proxy of 48 h can be had.

@@ -58,6 +58,7 @@ func (m *model) take(c plan.Credential, fresh proxy, g plan.Grant) error {
 		if g.AC.Limit == plan.LimitNone && fresh.end.Before(fresh.own.Add(-plan.Slack(g.Asked))) {
 			g.AC = plan.Share{Granted: g.Granted, Limit: plan.LimitSigner}
 		}
+		g.Stale = g.Stale && !m.booted && g.Proxy.Limit == plan.LimitNone && g.AC.Limit == plan.LimitNone
 		m.grant = &g
 	}
 	if worse != nil {
@@ -116,11 +117,15 @@ func (m *model) issue(c plan.Credential) (proxy, plan.Grant, error) {
 		return proxy{}, plan.Grant{}, err
 	}
 	g.AC.Granted = a.End.Sub(asked)
-	if g.AC.Granted < lifetime-plan.Slack(lifetime) && a.End.Sub(a.Begin) < min(c.Lifetime, g.Proxy.Granted)-plan.Slack(lifetime) {
-		g.AC.Limit = plan.LimitAC
+	if g.AC.Granted < lifetime-plan.Slack(lifetime) {
+		if a.End.Sub(a.Begin) < min(c.Lifetime, g.Proxy.Granted)-plan.Slack(lifetime) {
+			g.AC.Limit = plan.LimitAC
+		} else {
+			g.Stale = true
+		}
 	}
 	if g.Proxy.Limit == plan.LimitStored && d.End.Sub(d.Begin) >= c.Lifetime {
-		g.Proxy.Limit = plan.LimitNone // all of it, by the clock of the server
+		g.Proxy.Limit, g.Stale = plan.LimitNone, true // all of it, by the clock of the server
 	}
 	p.begin = later(p.begin, m.BoxNow().Truncate(time.Second).Add(-skew))
 	p.acBegin = a.Begin
