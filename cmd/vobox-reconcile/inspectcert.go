@@ -19,7 +19,7 @@ import (
 // certificate is what openssl x509 -text shows; fingerprints stand for the modulus and the signature.
 func (s *sheet) certificate(i int, c *inspect.Certificate) {
 	fmt.Fprintf(s, "%2d %-6s %s\n", i, c.Type, escaped(c.Subject))
-	s.detail("", plan.Clock(c.NotBefore)+" … "+plan.Clock(c.NotAfter)+", "+strength(c)+parameters(c.Certificate)+", "+c.SignatureAlgorithm.String())
+	s.detail("", plan.Clock(c.NotBefore)+" … "+plan.Clock(c.NotAfter)+", "+strength(c)+parameters(c.Certificate)+", "+proxycert.SignatureName(c.Certificate))
 	s.detail("issuer ", c.Issuer)
 	s.detail("version ", fmt.Sprintf("%d, serial %x", c.Version, c.SerialNumber))
 	if c.Type == proxycert.Legacy {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/vobox-reconcile/vobox-reconcile/reconcile/inspect"
 	"github.com/vobox-reconcile/vobox-reconcile/reconcile/plan"
+	"github.com/vobox-reconcile/vobox-reconcile/reconcile/proxycert"
 	"github.com/vobox-reconcile/vobox-reconcile/reconcile/status"
 )
 
@@ -136,7 +137,7 @@ func inspectDocOf(r *inspect.Report, now time.Time) inspectDoc {
 func chainDocOf(c *inspect.Certificate) chainDoc {
 	return chainDoc{Subject: c.Subject, Issuer: c.Issuer, Serial: fmt.Sprintf("%x", c.SerialNumber), NotBefore: fourDigits(c.NotBefore),
 		NotAfter: fourDigits(c.NotAfter), Type: string(c.Type), KeyType: c.KeyType, KeyBits: c.KeyBits,
-		SignatureAlgorithm: c.SignatureAlgorithm.String(), PathLen: c.PathLen, Policy: firstOf(c.Malformed, c.Policy)}
+		SignatureAlgorithm: proxycert.SignatureName(c.Certificate), PathLen: c.PathLen, Policy: firstOf(c.Malformed, c.Policy)}
 }
 
 func acDocOf(ac *inspect.AC) acDoc {

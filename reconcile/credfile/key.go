@@ -14,6 +14,8 @@ import (
 
 	"golang.org/x/crypto/cryptobyte"
 	cbasn1 "golang.org/x/crypto/cryptobyte/asn1"
+
+	"github.com/vobox-reconcile/vobox-reconcile/reconcile/proxycert"
 )
 
 // parseKey reads an unencrypted key of any of the four forms met in proxy and key files. Some writers put one form under
@@ -33,6 +35,9 @@ func parseKey(name string, der []byte) (crypto.Signer, error) {
 		if key, err := x509.ParseECPrivateKey(der); err == nil {
 			return key, nil
 		}
+	}
+	if kind := kindOf(der); kind != "" {
+		return nil, fmt.Errorf("a private key of the kind %s, which no grid software accepts; use an RSA key", kind)
 	}
 	// The reason is left out: it is about the key's content.
 	return nil, fmt.Errorf("the private key%s is damaged or of an unknown kind", name)
@@ -74,4 +79,36 @@ func usable(key any) (crypto.Signer, error) {
 // isEncrypted tells both kinds of encryption: PKCS#8's and OpenSSL's traditional one (RFC 1421 headers).
 func isEncrypted(b *pem.Block) bool {
 	return b.Type == "ENCRYPTED PRIVATE KEY" || strings.Contains(b.Headers["Proc-Type"], "ENCRYPTED")
+}
+
+// kindOf names what a whole key is that is none of those that are read here; "" where that is not the matter.
+func kindOf(der []byte) string {
+	in := cryptobyte.String(der)
+	var seq, algorithm, curve cryptobyte.String
+	var version int
+	if !in.ReadASN1(&seq, cbasn1.SEQUENCE) || !in.Empty() || !seq.ReadASN1Integer(&version) {
+		return ""
+	}
+	switch {
+	case seq.PeekASN1Tag(cbasn1.SEQUENCE): // PKCS#8
+		seq.ReadASN1Element(&algorithm, cbasn1.SEQUENCE)
+	case seq.SkipASN1(cbasn1.OCTET_STRING) && seq.ReadASN1(&curve, cbasn1.Tag(0xa0)): // SEC 1
+		var b cryptobyte.Builder
+		b.AddASN1(cbasn1.SEQUENCE, func(b *cryptobyte.Builder) {
+			b.AddASN1ObjectIdentifier(asn1.ObjectIdentifier{1, 2, 840, 10045, 2, 1})
+			b.AddBytes(curve)
+		})
+		algorithm = b.BytesOrPanic()
+	}
+	switch name := proxycert.KeyAlgorithmName(algorithm); name {
+	case "ec 1.2.840.10045.3.1.7", "ec 1.3.132.0.33", "ec 1.3.132.0.34", "ec 1.3.132.0.35": // those of crypto/elliptic
+		return ""
+	case "ed448", "rsa-pss", "dsa":
+		return name
+	default:
+		if strings.HasPrefix(name, "ec ") {
+			return name
+		}
+		return ""
+	}
 }

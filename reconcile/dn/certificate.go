@@ -16,25 +16,30 @@ import (
 //
 // Nor does it refuse a certificate for what nobody goes by: certificatePolicies that are not critical, authorityInfoAccess,
 // CRL distribution points with a name relative to the issuer, and a subjectAltName with a name that is not of its kind, such
-// as an address in Latin-1. The fields that crypto/x509 takes from such an extension are left empty.
+// as an address in Latin-1. The fields that crypto/x509 takes from such an extension are left empty, those of name constraints,
+// too, which package trust reads itself. An EC key on another curve than those of crypto/elliptic is left out: PublicKey is nil,
+// as for all algorithms that crypto/x509 does not know.
 func ParseCertificate(der []byte) (*x509.Certificate, error) {
 	cert, err := x509.ParseCertificate(der)
 	if err == nil {
 		return cert, nil
 	}
-	for _, names := range [...]bool{false, true} {
-		if cert := parseEased(der, names); cert != nil {
+	for _, how := range [...]easing{{}, {altNames: true}, {altNames: true, key: true}} {
+		if cert := parseEased(der, how); cert != nil {
 			return cert, nil
 		}
 	}
 	return nil, err
 }
 
+// An easing says what else is hidden, beyond what nobody misses.
+type easing struct{ altNames, key bool }
+
 // parseEased parses it with other tags and identifiers in the place of those that are objected to, and then puts those back.
 // Its parts are slices of what was parsed, so that they are right again as soon as that is; what was signed is among them.
-func parseEased(der []byte, altNames bool) *x509.Certificate {
+func parseEased(der []byte, how easing) *x509.Certificate {
 	own := bytes.Clone(der)
-	hidden, changed := ease(own, altNames)
+	hidden, changed := ease(own, how)
 	if !changed {
 		return nil
 	}
@@ -53,19 +58,20 @@ func parseEased(der []byte, altNames bool) *x509.Certificate {
 }
 
 // ease changes tags of names in their places, and hides extensions behind an identifier of the same length: it returns which,
-// by their number, and whether anything was changed. Subject alternative names are hidden only if that is asked for.
-func ease(der []byte, altNames bool) (hidden map[int]asn1.ObjectIdentifier, changed bool) {
+// by their number, and whether anything was changed.
+func ease(der []byte, how easing) (hidden map[int]asn1.ObjectIdentifier, changed bool) {
 	in := cryptobyte.String(der)
-	var cert, tbs, issuer, subject, explicit, extensions cryptobyte.String
+	var cert, tbs, issuer, subject, key, explicit, extensions cryptobyte.String
 	var present bool
 	const version, issuerID, subjectID, extension = cbasn1.Tag(0xa0), cbasn1.Tag(0x81), cbasn1.Tag(0x82), cbasn1.Tag(0xa3)
 	if !in.ReadASN1(&cert, cbasn1.SEQUENCE) || !cert.ReadASN1(&tbs, cbasn1.SEQUENCE) || !tbs.SkipOptionalASN1(version) ||
 		!tbs.SkipASN1(cbasn1.INTEGER) || !tbs.SkipASN1(cbasn1.SEQUENCE) || !tbs.ReadASN1(&issuer, cbasn1.SEQUENCE) ||
-		!tbs.SkipASN1(cbasn1.SEQUENCE) || !tbs.ReadASN1(&subject, cbasn1.SEQUENCE) || !tbs.SkipASN1(cbasn1.SEQUENCE) {
+		!tbs.SkipASN1(cbasn1.SEQUENCE) || !tbs.ReadASN1(&subject, cbasn1.SEQUENCE) || !tbs.ReadASN1(&key, cbasn1.SEQUENCE) {
 		return nil, false
 	}
 	changed = easeName(issuer)
 	changed = easeName(subject) || changed
+	changed = how.key && easeKey(key) || changed
 	if !tbs.SkipOptionalASN1(issuerID) || !tbs.SkipOptionalASN1(subjectID) || !tbs.ReadOptionalASN1(&explicit, &present, extension) || !present ||
 		!explicit.ReadASN1(&extensions, cbasn1.SEQUENCE) {
 		return nil, changed
@@ -80,7 +86,7 @@ func ease(der []byte, altNames bool) (hidden map[int]asn1.ObjectIdentifier, chan
 		if !e.SkipOptionalASN1(cbasn1.BOOLEAN) || !e.ReadASN1(&value, cbasn1.OCTET_STRING) {
 			return nil, false
 		}
-		if h := hideableAs(id); h != nil && h.may(critical, value) && (altNames || h.as != altNamesAs) {
+		if h := hideableAs(id); h != nil && h.may(critical, value) && (how.altNames || h.as != altNamesAs) {
 			id[len(id)-1] = h.as
 			hidden[i], changed = h.id, true
 		}
@@ -103,6 +109,7 @@ var hideables = [...]hideable{
 	{asn1.ObjectIdentifier{2, 5, 29, 31}, "\x55\x1d\x1f", 0x7f, func(_ bool, value cryptobyte.String) bool { return hasRelativePoint(value) }},
 	{asn1.ObjectIdentifier{2, 5, 29, 32}, "\x55\x1d\x20", 0x7e, isUnimportant},
 	{asn1.ObjectIdentifier{2, 5, 29, 17}, "\x55\x1d\x11", altNamesAs, func(_ bool, value cryptobyte.String) bool { return isGeneralNames(value) }},
+	{asn1.ObjectIdentifier{2, 5, 29, 30}, "\x55\x1d\x1e", 0x7b, func(bool, cryptobyte.String) bool { return true }}, // for package trust to read
 	{asn1.ObjectIdentifier{1, 3, 6, 1, 5, 5, 7, 1, 1}, "\x2b\x06\x01\x05\x05\x07\x01\x01", 0x7c, isUnimportant},
 }
 
@@ -131,6 +138,17 @@ func isGeneralNames(value cryptobyte.String) bool {
 			return false
 		}
 	}
+	return true
+}
+
+// easeKey makes an EC key, which is of a curve that crypto/x509 does not know, one of an algorithm that it does not know.
+func easeKey(info cryptobyte.String) bool {
+	const idPublicKey = "\x2a\x86\x48\xce\x3d\x02\x01" // 1.2.840.10045.2.1
+	var algorithm, id cryptobyte.String
+	if !info.ReadASN1(&algorithm, cbasn1.SEQUENCE) || !algorithm.ReadASN1(&id, cbasn1.OBJECT_IDENTIFIER) || string(id) != idPublicKey {
+		return false
+	}
+	id[len(id)-1] = 0x7f
 	return true
 }
 

@@ -8,9 +8,13 @@ import (
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/x509"
+	"encoding/asn1"
 	"errors"
 	"fmt"
 	"strings"
+
+	"golang.org/x/crypto/cryptobyte"
+	cbasn1 "golang.org/x/crypto/cryptobyte/asn1"
 )
 
 // A KeyType is one of the configuration's proxies[].key values.
@@ -101,7 +105,7 @@ func checkLength(pub crypto.PublicKey) error {
 }
 
 // KeyOf names the kind of a certificate's key, "rsa", "ec", "ed25519" or, for other algorithms, what crypto/x509 calls them
-// in lower case, and its length: the bits of the modulus or the curve, 0 if they are not known.
+// in lower case or [KeyName] does, and its length: the bits of the modulus or the curve, 0 if they are not known.
 func KeyOf(cert *x509.Certificate) (kind string, bits int) {
 	switch k := cert.PublicKey.(type) {
 	case *rsa.PublicKey:
@@ -111,5 +115,54 @@ func KeyOf(cert *x509.Certificate) (kind string, bits int) {
 	case ed25519.PublicKey:
 		return "ed25519", 8 * len(k)
 	}
-	return strings.ToLower(cert.PublicKeyAlgorithm.String()), 0
+	if cert.PublicKeyAlgorithm != x509.UnknownPublicKeyAlgorithm {
+		return strings.ToLower(cert.PublicKeyAlgorithm.String()), 0
+	}
+	name := KeyName(cert)
+	if strings.HasPrefix(name, "ec ") {
+		return "ec", curveBits[name]
+	}
+	return name, 0
 }
+
+// otherKeys are names of keys that crypto/x509 does not know, by their algorithm or, of EC keys, their curve.
+var otherKeys = map[string]string{
+	"1.3.101.113": "ed448", "1.2.840.113549.1.1.10": "rsa-pss", "1.2.840.10040.4.1": "dsa",
+	"1.3.132.0.10": "ec secp256k1", "1.2.840.10045.3.1.1": "ec P-192", "1.3.36.3.3.2.8.1.1.7": "ec brainpoolP256r1",
+	"1.3.36.3.3.2.8.1.1.11": "ec brainpoolP384r1", "1.3.36.3.3.2.8.1.1.13": "ec brainpoolP512r1",
+}
+
+var curveBits = map[string]int{"ec secp256k1": 256, "ec P-192": 192, "ec brainpoolP256r1": 256, "ec brainpoolP384r1": 384, "ec brainpoolP512r1": 512}
+
+// KeyName names the kind of a key that crypto/x509 does not know, as "ec secp256k1", and if need be by its object identifier.
+func KeyName(cert *x509.Certificate) string {
+	in := cryptobyte.String(cert.RawSubjectPublicKeyInfo)
+	var info, algorithm cryptobyte.String
+	if !in.ReadASN1(&info, cbasn1.SEQUENCE) || !info.ReadASN1Element(&algorithm, cbasn1.SEQUENCE) {
+		return "unknown"
+	}
+	return KeyAlgorithmName(algorithm)
+}
+
+// KeyAlgorithmName is KeyName for an AlgorithmIdentifier in DER, as one stands in a PKCS#8 key.
+func KeyAlgorithmName(der []byte) string {
+	in := cryptobyte.String(der)
+	var algorithm cryptobyte.String
+	var id, curve asn1.ObjectIdentifier
+	if !in.ReadASN1(&algorithm, cbasn1.SEQUENCE) || !algorithm.ReadASN1ObjectIdentifier(&id) {
+		return "unknown"
+	}
+	kind := "" // of a key that is named by its curve
+	if id.Equal(oidECKey) {
+		if !algorithm.ReadASN1ObjectIdentifier(&curve) {
+			return "ec with parameters in place of a curve's name"
+		}
+		kind, id = "ec ", curve
+	}
+	if name, ok := otherKeys[id.String()]; ok {
+		return name
+	}
+	return kind + id.String()
+}
+
+var oidECKey = asn1.ObjectIdentifier{1, 2, 840, 10045, 2, 1}

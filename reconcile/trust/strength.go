@@ -46,8 +46,12 @@ func (s *Store) checkSignature(n, issuer *node) error {
 	case errors.As(err, &insecure):
 		return weakHash(n)
 	case errors.Is(err, x509.ErrUnsupportedAlgorithm):
+		kind := issuer.cert.PublicKeyAlgorithm.String()
+		if issuer.cert.PublicKey == nil {
+			kind = proxycert.KeyName(issuer.cert)
+		}
 		return refuse(IDSignature, n.subject, "the signature of the %s %s cannot be checked: %s with the issuer's key of type %s", n.kind(), n.subject,
-			proxycert.SignatureName(n.cert), issuer.cert.PublicKeyAlgorithm)
+			proxycert.SignatureName(n.cert), kind)
 	case err != nil:
 		return refuse(IDSignature, n.subject, "the signature of the %s %s is not by the key of %s: %v", n.kind(), n.subject, issuer.subject, err)
 	}
@@ -120,6 +124,9 @@ func (s *Store) verifySignature(cert, issuer *x509.Certificate) error {
 // checkStrength refuses short RSA keys and, unless the certificate is a self-signed root, old hashes. The RSA bound is
 // that of OpenSSL's security level 2, which every server in use applies.
 func (s *Store) checkStrength(n *node) error {
+	if n.cert.PublicKey == nil {
+		return refuse(IDSignature, n.subject, "the %s %s has a key of a kind that is not handled here: %s", n.kind(), n.subject, proxycert.KeyName(n.cert))
+	}
 	if s.AllowWeak {
 		return nil
 	}

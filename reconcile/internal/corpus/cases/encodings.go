@@ -5,6 +5,7 @@ import (
 	"crypto"
 	"crypto/x509"
 	"encoding/asn1"
+	"encoding/hex"
 	"encoding/pem"
 	"slices"
 	"strings"
@@ -58,6 +59,10 @@ func extensionEncodings() []entry {
 			ca := w.ca(nil, "/DC=org/DC=corpus/CN=Odd Root", with(ext{idNameConstraints, true, sequence(element(0xa0, sequence(element(0x81, []byte("example.org")))))}))
 			return knows().anchor(ca, inside), w.below(w.eec(ca, janeName, with(altName(element(0x81, []byte("zo\xeb@elsewhere.org"))))), full)
 		}), no("CHAIN-NAMES", "name constraints"), agrees),
+		one("constraint-unread", "name constraints on hosts that are none, above a user", underCA(with(ext{idNameConstraints, false,
+			sequence(element(0xa0, sequence(element(0x82, []byte("a b")))))})), yes("rfc"), agrees),
+		one("constraint-unread-directory", "the same beside constraints that exclude the user", underCA(with(ext{idNameConstraints, false,
+			sequence(element(0xa0, sequence(element(0x82, []byte("a b"))), sequence(element(0xa4, name("/DC=org/DC=elsewhere")))))})), no("CHAIN-NAMES", "name constraints"), agrees),
 		one("ca-policies-twice", "a policy twice", by(with(ext{idPolicies, false, sequence(policy, policy)})), yes("rfc"), agrees),
 		one("ca-policies-none", "certificatePolicies that are none", by(with(ext{idPolicies, false, null})), yes("rfc"), agrees),
 		one("ca-policies-none-critical", "the same, critical", by(with(ext{idPolicies, true, null})), broken("invalid certificate policies"), differs("it does not read what it is not asked for")),
@@ -97,6 +102,12 @@ func signatureEncodings() []entry {
 		one("strength-pss-384", "RSASSA-PSS with SHA-384 and a salt of 32 octets", signed(pssWith(crypto.SHA384, sha384, 32)), yes("rfc"), agrees),
 		one("strength-pss-spoilt", "a salt of another length than it says", signed(&algorithm{id: pssWith(crypto.SHA256, sha256, 20).id, hash: crypto.SHA256, pss: true, salt: 30}), notBy, agrees),
 		one("strength-pss-sha1", "RSASSA-PSS with SHA-1", signed(sha1PSS), no("CA-SHA1", "is signed with SHA1-RSAPSS"), differs(noStrength)),
+		one("strength-secp256k1", "a key on secp256k1", func(w *world) made { return w.file(blocks(w.eec(w.sub, janeName, holding(secp256k1())))) },
+			no("CHAIN-SIGNATURE", "a key of a kind that is not handled here: ec secp256k1"), differs("it knows all curves")),
+		one("strength-secp256k1-proxy", "a proxy below a user with such a key", func(w *world) made {
+			eec := w.eec(w.sub, janeName, holding(secp256k1()))
+			return w.chain(w.proxy(eec, signedBy(rsaTwo())), eec)
+		}, no("CHAIN-SIGNATURE", "cannot be checked: SHA256-RSA with the issuer's key of type ec secp256k1"), agrees),
 		one("strength-unknown", "an algorithm that nobody knows", under(signedWith(&algorithm{id: identifier(asn1.ObjectIdentifier{1, 3, 6, 1, 4, 1, 99999, 3}, nil), hash: crypto.SHA256})),
 			no("CHAIN-SIGNATURE", "cannot be checked: 1.3.6.1.4.1.99999.3 with the issuer's key of type ECDSA"), agrees),
 	}
@@ -199,8 +210,26 @@ func fileEncodings() []entry {
 		one("text-der-unread", "DER of a certificate that cannot be read", func(w *world) made {
 			return w.file(w.eec(w.sub, janeName, with(ext{idSubjectAltName, false, null})).der)
 		}, broken("invalid subject alternative names"), unread),
+		one("key-secp256k1", "a key on secp256k1", laidOut(func(w *world, p *cert) made {
+			der := sequence(integer(0), sequence(oid(1, 2, 840, 10045, 2, 1), oid(1, 3, 132, 0, 10)), octets(sequence(integer(1), octets(bytes.Repeat([]byte{1}, 32)))))
+			return w.file(blocks(p, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}), w.jane))
+		}), broken("a private key of the kind ec secp256k1"), cannot(noKeys)),
+		one("key-secp256k1-sec1", "the same as OpenSSL once wrote it", laidOut(func(w *world, p *cert) made {
+			der := sequence(integer(1), octets(bytes.Repeat([]byte{1}, 32)), element(0xa0, oid(1, 3, 132, 0, 10)))
+			return w.file(blocks(p, pem.EncodeToMemory(&pem.Block{Type: "EC PRIVATE KEY", Bytes: der}), w.jane))
+		}), broken("a private key of the kind ec secp256k1"), cannot(noKeys)),
+		one("key-damaged-p256", "a damaged key on P-256", laidOut(func(w *world, p *cert) made {
+			der := sequence(integer(0), sequence(oid(1, 2, 840, 10045, 2, 1), oid(1, 2, 840, 10045, 3, 1, 7)), octets(sequence(integer(2))))
+			return w.file(blocks(p, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}), w.jane))
+		}), broken("is damaged or of an unknown kind"), cannot(noKeys)),
 		one("text-request", "a certificate request", func(w *world) made {
 			return w.file(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE REQUEST", Bytes: sequence()}))
 		}, broken("in it, but BEGIN CERTIFICATE REQUEST"), unread),
 	}
+}
+
+// secp256k1 is a public key, the generator of the curve, that nobody here can sign with.
+func secp256k1() *key {
+	point := must(hex.DecodeString("0479be667ef9dcbbac55a06295ce870b07029bfcdb2dce28d959f2815b16f81798483ada7726a3c4655da4fbfc0e1108a8fd17b448a68554199c47d08ffb10d4b8"))
+	return &key{spki: sequence(sequence(oid(1, 2, 840, 10045, 2, 1), oid(1, 3, 132, 0, 10)), bits(point))}
 }

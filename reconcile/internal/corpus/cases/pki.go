@@ -307,7 +307,7 @@ func constraintCases() []entry {
 		one("constraint-uri-itself", "the domain itself is not one of its hosts", withURI(constrained(true, uriTree(0xa0, ".example.org")), "http://example.org/"), within, agrees),
 		one("constraint-uri-excluded", "a URI of an excluded domain", withURI(constrained(true, uriTree(0xa1, ".example.org")), "http://www.example.org/"), within, agrees),
 		one("constraint-uri-none", "a URI without a host", withURI(constrained(true, uriTree(0xa0, ".example.org")), "urn:x:y"), within, agrees),
-		one("constraint-malformed", "name constraints that are none", underCA(constrained(true, []byte{5, 0})), no("CA-MISSING", "invalid NameConstraints"), agrees),
+		one("constraint-malformed", "name constraints that are none", underCA(constrained(true, []byte{5, 0})), no("CHAIN-MALFORMED", "the name constraints of the CA certificate"), agrees),
 	}
 }
 
