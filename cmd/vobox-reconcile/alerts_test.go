@@ -186,7 +186,7 @@ func TestBlackHole(t *testing.T) {
 	begin := time.Now()
 	r := b.patient(patience)
 	r.mustBe(t, 0)
-	if took := time.Since(begin); took > 60*time.Second { // which is far more than the pass and its five seconds
+	if took := time.Since(begin); took > 3*time.Minute { // which is far more than the pass and its five seconds, on a busy machine
 		t.Errorf("the pass took %v", took)
 	}
 	if told := hook.all(); !slices.Equal(told, []string{"MP-T12 lcgadmin warning open"}) {

@@ -90,16 +90,23 @@ func checkTime(t *testing.T, parse func([]byte), small, large []byte) {
 
 // taken is the processor's time for so many runs.
 func taken(parse func([]byte), data []byte, times int) time.Duration {
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
 	own := make([][]byte, times)
 	for i := range own {
 		own[i] = bytes.Clone(data)
 	}
+	return Taken(func() {
+		for i := range own {
+			parse(own[i])
+		}
+	})
+}
+
+// Taken returns how much of the processor's time f takes on its thread, however long it has to wait for the processor.
+func Taken(f func()) time.Duration {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
 	before := processor()
-	for i := range own {
-		parse(own[i])
-	}
+	f()
 	return processor() - before
 }
 

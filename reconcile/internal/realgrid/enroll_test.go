@@ -82,7 +82,7 @@ func (u *ui) ours(code int, env []string, stdin string, args ...string) string {
 func (u *ui) accepted(t *testing.T, proxy, identity string, hours int, primary ...string) {
 	t.Helper()
 	env := u.ProxyEnv(proxy)
-	valid := fmt.Sprintf("%d:58", hours-1)
+	valid := fmt.Sprintf("%d:50", hours-1)
 	u.MustRun(env, "grid-proxy-info", "-exists", "-valid", valid)
 	u.MustRun(env, "openssl", "verify", "-allow_proxy_certs", "-CApath", u.CertDir, "-untrusted", proxy, proxy)
 	if got := strings.TrimSpace(u.MustRun(env, "grid-proxy-info", "-identity")); got != identity {
