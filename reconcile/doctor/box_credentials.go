@@ -2,6 +2,7 @@ package doctor
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/x509"
 	"errors"
@@ -40,6 +41,9 @@ func lookCredentials(_ context.Context, b *Box) ([]Finding, error) {
 			f.ID, f.Message = id, "there is no machine proxy "+st.Path
 		case st.Fault != "":
 			f.ID, f.Message = st.FaultID, fmt.Sprintf("%s cannot be used: %s", st.Path, st.Fault)
+			if what, where := plan.FaultRemedy(st.FaultID, cmp.Or(c.VO, b.Want.VO)); what != "" {
+				f.Remedy, f.Where = what, where
+			}
 		case left <= 0:
 			f.ID, f.Message = id, fmt.Sprintf("%s: %s expired %s ago, on %s", st.Path, st.EndsWith, plan.Span(-left), plan.Clock(st.EffectiveEnd))
 			if c.Kind == plan.User {

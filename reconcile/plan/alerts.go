@@ -55,7 +55,7 @@ func (c *computer) machineAlerts(cred Credential, st CredentialState) {
 		c.alert(Alert{ID: "HOST-CERT", Severity: c.pressing(src.NotAfter), Subject: cred.Name,
 			Message: fmt.Sprintf("the host certificate %s %s", src.Path, Deadline(src.NotAfter, c.now)), Remedy: hostAdmin, Where: "site admin"})
 	}
-	what, where := faultRemedy(st.FaultID, c.want.VO)
+	what, where := FaultRemedy(st.FaultID, c.want.VO)
 	switch {
 	case cred.Observe && c.want.NeedsMachineProxy() && !st.Usable(c.now.Add(cred.AlertBelow)):
 		c.alert(Alert{ID: "HOST-PROXY", Severity: Critical, Subject: cred.Name,
@@ -92,7 +92,7 @@ func (c *computer) userAlerts(cred Credential, st CredentialState) {
 	case st.Exists && st.Fault != "":
 		a := Alert{ID: st.FaultID, Severity: Critical, Subject: cred.Name,
 			Message: "the user proxy " + st.Path + " " + condition(st, c.now), Remedy: "vobox-reconcile renews it", Where: "VO-Box"}
-		if what, where := faultRemedy(st.FaultID, cred.VO); what != "" {
+		if what, where := FaultRemedy(st.FaultID, cred.VO); what != "" {
 			a.Remedy, a.Where = what, where
 		}
 		c.alert(a)

@@ -37,7 +37,7 @@ func (c *computer) aheadAlerts(cred Credential, st CredentialState) {
 			Remedy:  "ask the VO manager of " + cred.VO + " when the VOMS server gets its new certificate"})
 	}
 	if c.soon(st.Backing.CRLEnd, crlWarning) {
-		what, where := faultRemedy("CRL-STALE", cred.VO)
+		what, where := FaultRemedy("CRL-STALE", cred.VO)
 		c.alert(Alert{ID: "CRL-STALE", Severity: Warning, Subject: cred.Name, Where: where, Remedy: what,
 			Message: fmt.Sprintf("a revocation list (CRL) of the CAs behind it %s, and was not replaced in time; nothing of its CA is accepted after that", endsIn(st.Backing.CRLEnd, c.now))})
 	}
@@ -48,8 +48,9 @@ func (c *computer) soon(end time.Time, below time.Duration) bool {
 	return !end.IsZero() && end.Sub(c.now) < below
 }
 
-// faultRemedy is what to do about a proxy that does not verify for a reason that no renewal mends; empty for others.
-func faultRemedy(id, vo string) (what, where string) {
+// FaultRemedy is what to do about a proxy of a VO that does not verify for a reason that no renewal mends, given as the
+// [CredentialState]'s FaultID, and where it is typed; empty for others.
+func FaultRemedy(id, vo string) (what, where string) {
 	switch id {
 	case "CRL-STALE", "CRL-INVALID":
 		return "run fetch-crl, and see that its timer or cron job runs: systemctl status fetch-crl.timer", "site admin"
