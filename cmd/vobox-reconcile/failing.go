@@ -24,7 +24,10 @@ func (a *app) failing(want plan.Desired, p plan.Plan, now time.Time) []plan.Aler
 	}
 	var alerts []plan.Alert
 	for _, r := range memory.Alerts {
-		due := func(s plan.Step) bool { return s.Target == r.Subject && s.NotBefore.IsZero() }
+		due := func(s plan.Step) bool {
+			other := s.Kind == "env-file" || s.Kind == "service" // and not a proxy's mode or link, which is put right by itself
+			return s.Target == r.Subject && s.NotBefore.IsZero() && (s.Action == plan.Renew || other)
+		}
 		known := func(al plan.Alert) bool { return al.ID == r.ID && al.Subject == r.Subject }
 		later := func(o notify.Record) bool { return o.Subject == r.Subject && o.Gone.IsZero() && o.Seen.After(r.Seen) }
 		if r.Gone.IsZero() && slices.ContainsFunc(p.Steps, due) && !slices.ContainsFunc(p.Alerts, known) && !slices.ContainsFunc(memory.Alerts, later) {

@@ -39,6 +39,16 @@ func TestStatusTellsWhatFailed(t *testing.T) {
 	if r := b.must(0, "status"); strings.Contains(r.stdout, "MP-PASS") {
 		t.Errorf("after a pass that went well:\n%s", r.stdout)
 	}
+
+	// What was asked for early and refused is not to be done now, although there is something else to do.
+	b.AllowBox(false)
+	b.must(1, "--force", "lcgadmin")
+	if err := os.Chmod(b.userProxy(), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if r := b.must(1, "status"); strings.Contains(r.stdout, "MP-PASS") || !strings.Contains(r.stdout, "FILE-PERM") {
+		t.Errorf("with a renewal that is not due, and a mode that is wrong:\n%s", r.stdout)
+	}
 }
 
 // Of what was refused in different ways one after the other, the last counts.
