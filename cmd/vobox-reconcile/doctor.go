@@ -46,7 +46,20 @@ The exit code is 1 if something was found that is critical.`,
 	cmd.Flags().BoolVar(&f.offline, "offline", false, "talk to no server")
 	cmd.Flags().BoolVar(&f.list, "list", false, "list the checks and the ids of what they find")
 	cmd.Flags().StringVar(&f.at, "at", "", "as if it were that `time`; talks to no server")
+	_ = cmd.RegisterFlagCompletionFunc("only", func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+		return selectable(doctor.Checks()), cobra.ShellCompDirectiveNoFileComp
+	})
 	return cmd
+}
+
+// selectable are the names of checks, with what they look at, and the ids of what they find.
+func selectable(checks []doctor.Check) []string {
+	var names, ids []string
+	for _, c := range checks {
+		names, ids = append(names, c.Name+"\t"+c.Title), append(ids, c.IDs...)
+	}
+	slices.Sort(ids)
+	return append(names, slices.Compact(ids)...)
 }
 
 func (a *app) doctor(ctx context.Context, f doctorFlags) error {

@@ -64,6 +64,7 @@ func (a *app) initCommand() *cobra.Command {
 	fl.StringVar(&f.outputFile, "output-file", "", "write to this `file` instead; - is standard output")
 	fl.BoolVarP(&f.yes, "yes", "y", false, "ask nothing")
 	fl.StringVar(&f.print, "print", "", "print a file and write nothing: `init-script`, unit or cron")
+	_ = cmd.RegisterFlagCompletionFunc("print", cobra.FixedCompletions([]string{"init-script", "unit", "cron"}, cobra.ShellCompDirectiveNoFileComp))
 	fl.StringVar(&f.root, "root", "", "look below this `directory` instead of /")
 	_ = fl.MarkHidden("root") // the flag was defined just now
 	return cmd
