@@ -20,7 +20,9 @@ import (
 
 func newInspector(t *testing.T) *inspect.Inspector {
 	t.Helper()
-	return &inspect.Inspector{Store: &trust.Store{Certificates: t.TempDir(), VOMSDir: t.TempDir()}, Now: time.Now(), UID: os.Geteuid()}
+	// Some months after the corpus's certificates.
+	now := time.Date(2027, 11, 21, 12, 0, 0, 0, time.UTC)
+	return &inspect.Inspector{Store: &trust.Store{Certificates: t.TempDir(), VOMSDir: t.TempDir()}, Now: now, UID: os.Geteuid()}
 }
 
 func proxyBytes(t *testing.T) []byte {

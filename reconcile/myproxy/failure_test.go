@@ -277,7 +277,7 @@ func TestLateAlert(t *testing.T) {
 		for _, version := range versions {
 			c := listen(t, func(conn net.Conn) error {
 				cfg := serverConfig(version)
-				cfg.ClientAuth, cfg.ClientCAs = tt.auth, x509.NewCertPool()
+				cfg.ClientAuth, cfg.ClientCAs, cfg.Time = tt.auth, x509.NewCertPool(), func() time.Time { return testTime }
 				tls.Server(conn, cfg).Handshake()
 				io.Copy(io.Discard, conn)
 				return nil
