@@ -275,6 +275,9 @@ func (p *path) check(nodes []*node) error {
 		if err := checkCritical(n); err != nil {
 			return err
 		}
+		if hasCertInfo(n.cert) { // not a critical one, or it would be a proxy; OpenSSL and canl take any for a proxy
+			return refuse(IDProxy, n.subject, "the %s %s has a ProxyCertInfo, as if it were a proxy, and is signed by a CA", n.kind(), n.subject)
+		}
 		if i == 0 {
 			continue
 		}

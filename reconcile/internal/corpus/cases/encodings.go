@@ -26,7 +26,7 @@ var null = []byte{5, 0}
 
 func extensionEncodings() []entry {
 	noBits := no("CHAIN-MALFORMED", "has a key usage that allows nothing")
-	policy := sequence(oid(1, 2, 3))
+	twice := sequence(oid(1, 2, 3))
 	return []entry{
 		one("extension-empty-usage", "a proxy whose key usage has no bit set", under(with(noUsage)), noBits, agrees),
 		one("extension-empty-usage-none", "a proxy whose key usage has no bits", under(with(ext{idKeyUsage, true, []byte{3, 1, 0}})), noBits, agrees),
@@ -59,11 +59,22 @@ func extensionEncodings() []entry {
 			ca := w.ca(nil, "/DC=org/DC=corpus/CN=Odd Root", with(ext{idNameConstraints, true, sequence(element(0xa0, sequence(element(0x81, []byte("example.org")))))}))
 			return knows().anchor(ca, inside), w.below(w.eec(ca, janeName, with(altName(element(0x81, []byte("zo\xeb@elsewhere.org"))))), full)
 		}), no("CHAIN-NAMES", "name constraints"), agrees),
+		one("issuer-eec-soft", "a user certificate with a ProxyCertInfo that is not critical", by(softCertInfo), no("CHAIN-PROXY", "as if it were a proxy, and is signed by a CA"), agrees),
+		one("issuer-eec-soft-alone", "the same without a proxy", func(w *world) made { return w.chain(w.eec(w.sub, janeName, softCertInfo)) },
+			no("CHAIN-PROXY", "as if it were a proxy, and is signed by a CA"), agrees),
+		one("ca-soft-proxy", "a sub-CA with a ProxyCertInfo that is not critical", underCA(softCertInfo), no("CHAIN-PROXY", "as if it were a proxy"), agrees),
+		one("sub-file-above-directory", "a sub-CA in the directory, below one that is only in the file", func(w *world) made {
+			root := w.ca(nil, "/DC=org/DC=corpus/CN=Odd Root")
+			upper := w.ca(root, "/DC=org/DC=corpus/CN=Upper CA")
+			lower := w.ca(upper, "/DC=org/DC=corpus/CN=Lower CA")
+			d := knows().anchor(root, inside).anchor(lower, inside).text(hash(upper)+".signing_policy", policy(slash(upper), inside))
+			return w.chain(append(w.below(w.eec(lower, janeName), full), upper)...).in(d)
+		}, yes("rfc"), differs("it looks for the issuer of what it found in the directory nowhere else")),
 		one("constraint-unread", "name constraints on hosts that are none, above a user", underCA(with(ext{idNameConstraints, false,
 			sequence(element(0xa0, sequence(element(0x82, []byte("a b")))))})), yes("rfc"), agrees),
 		one("constraint-unread-directory", "the same beside constraints that exclude the user", underCA(with(ext{idNameConstraints, false,
 			sequence(element(0xa0, sequence(element(0x82, []byte("a b"))), sequence(element(0xa4, name("/DC=org/DC=elsewhere")))))})), no("CHAIN-NAMES", "name constraints"), agrees),
-		one("ca-policies-twice", "a policy twice", by(with(ext{idPolicies, false, sequence(policy, policy)})), yes("rfc"), agrees),
+		one("ca-policies-twice", "a policy twice", by(with(ext{idPolicies, false, sequence(twice, twice)})), yes("rfc"), agrees),
 		one("ca-policies-none", "certificatePolicies that are none", by(with(ext{idPolicies, false, null})), yes("rfc"), agrees),
 		one("ca-policies-none-critical", "the same, critical", by(with(ext{idPolicies, true, null})), broken("invalid certificate policies"), differs("it does not read what it is not asked for")),
 		one("ca-access", "an authorityInfoAccess that is none", by(with(ext{idAccess, false, null})), yes("rfc"), agrees),
