@@ -144,6 +144,7 @@ func engineLife(seed uint64) year.Options {
 
 // Hundreds of lives of a modelled box.
 func TestModel(t *testing.T) {
+	t.Parallel()
 	if !plainly(t) {
 		return
 	}
@@ -163,6 +164,7 @@ func TestModelEnds(t *testing.T) {
 
 // The real engine, on disk.
 func TestEngine(t *testing.T) {
+	t.Parallel()
 	if !plainly(t) {
 		return
 	}
@@ -200,6 +202,7 @@ func bubble(t *testing.T, script *year.Script, dir string, wire *year.Wire, sabo
 
 // A day through servers that speak the real protocols. From cron, it is the same day as with those that are modelled.
 func TestWire(t *testing.T) {
+	t.Parallel()
 	if !plainly(t) {
 		return
 	}
@@ -223,6 +226,7 @@ func TestWire(t *testing.T) {
 
 // The model does what the engine does, in the same minute. With --watch it need not: a look has a random delay.
 func TestModelIsTheEngine(t *testing.T) {
+	t.Parallel()
 	if !plainly(t) {
 		return
 	}
