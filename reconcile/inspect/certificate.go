@@ -56,6 +56,8 @@ func describeCertificate(c *x509.Certificate, above *Certificate) Certificate {
 
 func (c *Certificate) isEEC() bool { return c.Type == proxycert.EEC && c.Malformed == "" }
 
+func (c *Certificate) isProxy() bool { return proxycert.Info{Type: c.Type}.IsProxy() }
+
 func spelled(name []byte) string { return dn.MustFromDER(name).String() }
 
 func policyName(i *proxycert.CertInfo) string {

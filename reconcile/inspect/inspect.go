@@ -54,8 +54,11 @@ type Report struct {
 
 	// Chain is leaf first, up to and with the end-entity certificate; where no chain can be told, all certificates in
 	// the order of the file. It is empty when no certificate could be read, and then the fields below are zero.
+	//
+	// Identity is the subject of the EEC, or of an independent proxy, which inherits none (RFC 3820 section 3.8.2); where neither
+	// is there, the issuer of the last proxy, as grid-proxy-info prints.
 	Chain    []Certificate
-	Identity string // subject of the EEC, or of an independent proxy, which inherits none (RFC 3820 section 3.8.2)
+	Identity string // see below
 	Limited  bool   // a proxy of the chain is a limited one
 
 	ACs   []AC
@@ -238,8 +241,11 @@ func (d *describer) certificates(chain []*x509.Certificate) {
 	d.own = len(proxycert.Own(chain))
 	last := &d.Chain[d.own-1]
 	d.Identity = last.Subject
-	if last.isEEC() || last.Policy == PolicyIndependent {
+	switch {
+	case last.isEEC() || last.Policy == PolicyIndependent:
 		d.holder = last.Certificate
+	case last.isProxy(): // what signed it is not there
+		d.Identity = last.Issuer
 	}
 }
 
