@@ -242,7 +242,7 @@ func (s *scriptSheet) attributes(f *scriptFlags) {
 		wanted bool
 		values func(*inspect.AC) []string
 	}{
-		{f.acSubject, func(*inspect.AC) []string { return []string{holder(s.r)} }},
+		{f.acSubject, func(ac *inspect.AC) []string { return []string{holder(s.r, ac)} }},
 		{f.acTimeLeft, func(ac *inspect.AC) []string { return []string{strconv.FormatInt(secondsLeft(ac.NotAfter, s.now), 10)} }},
 		{f.acIssuer, func(ac *inspect.AC) []string { return []string{ac.Issuer.String()} }},
 		{f.serial, func(ac *inspect.AC) []string { return []string{ac.SerialNumber.String()} }},
@@ -275,7 +275,7 @@ func (s *scriptSheet) block(leaf *inspect.Certificate) {
 		ac := &s.r.ACs[i]
 		s.heading("VO " + ac.VO + " extension information")
 		s.line("VO", ac.VO)
-		s.line("subject", holder(s.r))
+		s.line("subject", holder(s.r, ac))
 		s.line("issuer", ac.Issuer.String())
 		for _, fqan := range ac.RawFQANs {
 			s.line("attribute", fqan)

@@ -204,7 +204,7 @@ func keyWords(k inspect.KeyState) string {
 func (s *sheet) attributes(r *inspect.Report, ac *inspect.AC) {
 	s.heading("VO " + ac.VO + " extension information")
 	s.line("VO", ac.VO)
-	s.line("subject", holder(r))
+	s.line("subject", holder(r, ac))
 	for _, f := range ac.RawFQANs {
 		s.line("attribute", f)
 	}
@@ -231,14 +231,14 @@ func attributeText(t attrcert.Attribute) string {
 	return fmt.Sprintf("%s = %s (%s)", t.Name, t.Value, t.Qualifier)
 }
 
-// holder is whom the attributes are about: the EEC, for as long as the AC verifies.
-func holder(r *inspect.Report) string {
+// holder is whom the attributes are about: the EEC, or whom else the AC names.
+func holder(r *inspect.Report, ac *inspect.AC) string {
 	for i := range r.Chain {
-		if c := &r.Chain[i]; c.Type == proxycert.EEC {
+		if c := &r.Chain[i]; c.Type == proxycert.EEC && ac.HeldBy(c.Certificate) {
 			return c.Subject
 		}
 	}
-	return r.Identity
+	return ac.HolderName.String()
 }
 
 // clockLeft is what is left of something as voms-proxy-info 3 prints it, hours first.
