@@ -48,6 +48,7 @@ func (r *run) failureAlert(o Outcome) plan.Alert {
 	if o.Step.Action != plan.Renew {
 		return a
 	}
+	a.Attempt = a.ID != "NEVER-WORSE" // what is in place is as good then
 	r.mu.Lock()
 	st := r.seen.Credentials[o.Step.Target]
 	r.mu.Unlock()

@@ -18,6 +18,7 @@ import (
 
 	"github.com/vobox-reconcile/vobox-reconcile/reconcile"
 	"github.com/vobox-reconcile/vobox-reconcile/reconcile/gridtest"
+	"github.com/vobox-reconcile/vobox-reconcile/reconcile/notify"
 	"github.com/vobox-reconcile/vobox-reconcile/reconcile/notify/mailtest"
 	"github.com/vobox-reconcile/vobox-reconcile/reconcile/plan"
 )
@@ -382,33 +383,39 @@ func TestAlertsList(t *testing.T) {
 
 // Which alerts that a pass does not give have ended.
 func TestEndedBy(t *testing.T) {
-	want := plan.Desired{Services: []plan.Service{{Name: "jalien"}}}
+	want := plan.Desired{Services: []plan.Service{{Name: "jalien"}}, Credentials: []plan.Credential{{Name: "rests"}, {Name: "renewed"}}}
 	report := &reconcile.Report{Outcomes: []reconcile.Outcome{
 		{Step: plan.Step{Target: "failed"}, Result: reconcile.Failed}, {Step: plan.Step{Target: "skipped"}, Result: reconcile.Skipped},
-		{Step: plan.Step{Target: "waits"}, Result: reconcile.Deferred}, {Step: plan.Step{Target: "done"}, Result: reconcile.Done}}}
+		{Step: plan.Step{Target: "waits"}, Result: reconcile.Deferred}, {Step: plan.Step{Target: "done"}, Result: reconcile.Done},
+		{Step: plan.Step{Target: "renewed", Action: plan.Renew}, Result: reconcile.Done}}}
 	for _, tt := range []struct {
 		id, subject string
 		o           plan.Options
 		resident    bool
 		want        bool
+		attempt     bool
 	}{
-		{"MP-NET", "done", plan.Options{}, false, true},
-		{"MP-NET", "not in the plan", plan.Options{}, false, true},
-		{"MP-NET", "failed", plan.Options{}, false, false},
-		{"MP-NET", "skipped", plan.Options{}, false, false},
-		{"SVC-VERIFY", "waits", plan.Options{}, false, false},
-		{"MP-NET", "done", plan.Options{Only: []string{"other"}}, false, false},
-		{"MP-NET", "done", plan.Options{Only: []string{"other"}, Force: []string{"done"}}, false, true},
-		{"SVC-VERIFY", "jalien", plan.Options{NoRestart: true}, false, false},
-		{"MP-NET", "done", plan.Options{NoRestart: true}, false, true},
-		{alertConfig, "/etc/config.yaml", plan.Options{Only: []string{"other"}}, true, true},
-		{alertFight, "/etc/x", plan.Options{}, true, true},
-		{alertFight, "/etc/x", plan.Options{}, false, false},
-		{alertListen, "localhost:9555", plan.Options{Only: []string{"other"}}, true, true},
-		{alertListen, "localhost:9555", plan.Options{}, false, false},
-		{alertPass, "alice", plan.Options{Only: []string{"other"}}, false, true},
+		{id: "MP-PASS", subject: "rests", attempt: true}, // it was forced, or is put right by hand
+		{id: "MP-T12", subject: "rests", want: true},
+		{id: "MP-PASS", subject: "renewed", attempt: true, want: true},
+		{id: "MP-PASS", subject: "not configured any more", attempt: true, want: true},
+		{id: "MP-NET", subject: "done", want: true},
+		{id: "MP-NET", subject: "not in the plan", want: true},
+		{id: "MP-NET", subject: "failed"},
+		{id: "MP-NET", subject: "skipped"},
+		{id: "SVC-VERIFY", subject: "waits"},
+		{id: "MP-NET", subject: "done", o: plan.Options{Only: []string{"other"}}},
+		{id: "MP-NET", subject: "done", o: plan.Options{Only: []string{"other"}, Force: []string{"done"}}, want: true},
+		{id: "SVC-VERIFY", subject: "jalien", o: plan.Options{NoRestart: true}},
+		{id: "MP-NET", subject: "done", o: plan.Options{NoRestart: true}, want: true},
+		{id: alertConfig, subject: "/etc/config.yaml", o: plan.Options{Only: []string{"other"}}, resident: true, want: true},
+		{id: alertFight, subject: "/etc/x", resident: true, want: true},
+		{id: alertFight, subject: "/etc/x"},
+		{id: alertListen, subject: "localhost:9555", o: plan.Options{Only: []string{"other"}}, resident: true, want: true},
+		{id: alertListen, subject: "localhost:9555"},
+		{id: alertPass, subject: "alice", o: plan.Options{Only: []string{"other"}}, want: true},
 	} {
-		if got := endedBy(want, report, tt.o, tt.resident)(tt.id, tt.subject); got != tt.want {
+		if got := endedBy(want, report, tt.o, tt.resident)(notify.Record{ID: tt.id, Subject: tt.subject, Attempt: tt.attempt}); got != tt.want {
 			t.Errorf("%+v: %t", tt, got)
 		}
 	}

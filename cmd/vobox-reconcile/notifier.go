@@ -123,12 +123,12 @@ func thisHost() string {
 
 // forPeople is an alert as it is told.
 func forPeople(a plan.Alert) notify.Alert {
-	return notify.Alert{ID: a.ID, Severity: notify.Severity(a.Severity), Subject: a.Subject, Message: a.Message, Remedy: a.Remedy, Where: a.Where}
+	return notify.Alert{ID: a.ID, Severity: notify.Severity(a.Severity), Subject: a.Subject, Message: a.Message, Remedy: a.Remedy, Where: a.Where, Attempt: a.Attempt}
 }
 
 // tell tells people what a pass has found, and keeps what they were told. The caller holds the lock. Whatever goes wrong is
 // a warning in the log, and no failure of the pass; it reports whether everybody was reached.
-func (n *notifier) tell(ctx context.Context, cfg *config.Config, want plan.Desired, alerts []plan.Alert, ended func(id, subject string) bool) (reached bool) {
+func (n *notifier) tell(ctx context.Context, cfg *config.Config, want plan.Desired, alerts []plan.Alert, ended func(notify.Record) bool) (reached bool) {
 	defer func() {
 		if p := recover(); p != nil {
 			n.log.Error().Str("panic", fmt.Sprint(p)).Str("stack", string(debug.Stack())).Msg("telling people fell over, which is an error in this program")
@@ -144,7 +144,7 @@ func (n *notifier) tell(ctx context.Context, cfg *config.Config, want plan.Desir
 	if len(cfg.Alerts) > len(channels) {
 		n.log.Warn().Int("channels", len(cfg.Alerts)).Int("used", len(channels)).Msg("there are more channels for alerts than can be remembered; the last ones are not used")
 	}
-	pass := notify.Pass{Time: now.UTC().Truncate(time.Second), Ended: func(id, subject string) bool { return id == alertChannel || ended(id, subject) }}
+	pass := notify.Pass{Time: now.UTC().Truncate(time.Second), Ended: func(r notify.Record) bool { return r.ID == alertChannel || ended(r) }}
 	for _, al := range alerts {
 		pass.Alerts = append(pass.Alerts, forPeople(al))
 	}
@@ -301,13 +301,23 @@ func sameMemory(a, b notify.Memory) bool {
 var residentAlerts = []string{alertFight, alertListen}
 
 // endedBy tells which alerts that a pass did not give have ended: not those that it could not know of, as it left out what
-// they are about, or as a step on it did not succeed.
-func endedBy(want plan.Desired, r *reconcile.Report, o plan.Options, resident bool) func(id, subject string) bool {
-	return func(id, subject string) bool {
+// they are about, as a step on it did not succeed, or as a renewal has failed before and none was due in this one.
+func endedBy(want plan.Desired, r *reconcile.Report, o plan.Options, resident bool) func(notify.Record) bool {
+	renewed := func(name string) bool {
+		return slices.ContainsFunc(r.Outcomes, func(out reconcile.Outcome) bool { return out.Step.Target == name && out.Step.Action == plan.Renew })
+	}
+	kept := func(name string) bool {
+		return slices.ContainsFunc(want.Credentials, func(c plan.Credential) bool { return c.Name == name && !c.Observe })
+	}
+	return func(alert notify.Record) bool {
+		id, subject := alert.ID, alert.Subject
 		if slices.Contains(residentAlerts, id) {
 			return resident
 		}
 		if slices.ContainsFunc(r.Outcomes, func(out reconcile.Outcome) bool { return out.Step.Target == subject && out.Result != reconcile.Done }) {
+			return false
+		}
+		if alert.Attempt && kept(subject) && !renewed(subject) {
 			return false
 		}
 		if o.NoRestart && slices.ContainsFunc(want.Services, func(s plan.Service) bool { return s.Name == subject }) {

@@ -13,6 +13,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/vobox-reconcile/vobox-reconcile/reconcile"
+	"github.com/vobox-reconcile/vobox-reconcile/reconcile/notify"
 	"github.com/vobox-reconcile/vobox-reconcile/reconcile/plan"
 	"github.com/vobox-reconcile/vobox-reconcile/reconcile/watch"
 )
@@ -111,12 +112,12 @@ func (r *resident) notify(ctx context.Context, report *reconcile.Report) {
 func (r *resident) trouble(ctx context.Context, err error) {
 	a := plan.Alert{ID: alertPass, Severity: plan.Critical, Subject: r.config, Where: "VO-Box",
 		Message: "the pass could not be made, and nothing is renewed: " + err.Error(), Remedy: "vobox-reconcile --log-level debug"}
-	r.inTurn(ctx, []plan.Alert{a}, func(string, string) bool { return false })
+	r.inTurn(ctx, []plan.Alert{a}, func(notify.Record) bool { return false })
 }
 
 // inTurn tells people under the lock. When another run has it for long, they are told after a later pass; when there can be no
 // lock, as the disk is broken for instance, all the more now.
-func (r *resident) inTurn(ctx context.Context, alerts []plan.Alert, ended func(id, subject string) bool) (reached bool) {
+func (r *resident) inTurn(ctx context.Context, alerts []plan.Alert, ended func(notify.Record) bool) (reached bool) {
 	unlock, err := r.takeTurn(ctx)
 	switch {
 	case err == nil:

@@ -15,9 +15,9 @@ type Listener struct {
 type Pass struct {
 	Time   time.Time
 	Alerts []Alert // that are open
-	// Ended reports whether an alert that is not among Alerts has ended; one that could not be looked at has not. Nil: all
-	// have.
-	Ended func(id, subject string) bool
+	// Ended reports whether an alert that is not among Alerts has ended: one that could not be looked at has not, nor one that
+	// is from an attempt when nothing was attempted. Nil: all have.
+	Ended func(r Record) bool
 }
 
 // Decide says what each listener (by its Key) has to be told after a pass, and what is known now. It is a pure function of its
@@ -93,7 +93,7 @@ func (m *Memory) see(p Pass) {
 			}
 			r = now
 			delete(open, r.key)
-		case r.Gone.IsZero() && (p.Ended == nil || p.Ended(r.ID, r.Subject)):
+		case r.Gone.IsZero() && (p.Ended == nil || p.Ended(r)):
 			r.Gone = p.Time
 		}
 		alerts = append(alerts, r)

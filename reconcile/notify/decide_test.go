@@ -136,7 +136,7 @@ func TestDecide(t *testing.T) {
 			for i, turn := range tt.turns {
 				at = at.Add(turn.after)
 				m = remembered(t, m, at)
-				pass := notify.Pass{Time: at, Alerts: turn.open, Ended: func(_, subject string) bool { return !slices.Contains(turn.unknown, subject) }}
+				pass := notify.Pass{Time: at, Alerts: turn.open, Ended: func(r notify.Record) bool { return !slices.Contains(turn.unknown, r.Subject) }}
 				var due map[string][]notify.Alert
 				before := mustJSON(t, m)
 				next, due := notify.Decide(m, pass, []notify.Listener{post, chat})

@@ -50,8 +50,9 @@ type Record struct {
 	Remedy   string    `json:"remedy,omitempty"`
 	Where    string    `json:"where,omitempty"`
 	Since    time.Time `json:"since"`
-	Seen     time.Time `json:"seen"`          // when it was last seen
-	Gone     time.Time `json:"gone,omitzero"` // zero: it is open
+	Seen     time.Time `json:"seen"`              // when it was last seen
+	Gone     time.Time `json:"gone,omitzero"`     // zero: it is open
+	Attempt  bool      `json:"attempt,omitempty"` // it is from something that was tried
 
 	key string // that of ID and Subject
 }
@@ -83,12 +84,12 @@ func Key(id, subject string) string {
 func record(a Alert, since time.Time) Record {
 	a = a.Clean()
 	return Record{ID: a.ID, Severity: a.Severity, Subject: a.Subject, Message: a.Message, Remedy: a.Remedy, Where: a.Where, Since: since, Seen: since,
-		key: Key(a.ID, a.Subject)}
+		Attempt: a.Attempt, key: Key(a.ID, a.Subject)}
 }
 
 // alert is a record as it is told.
 func (r Record) alert() Alert {
-	a := Alert{ID: r.ID, Severity: r.Severity, Subject: r.Subject, Message: r.Message, Remedy: r.Remedy, Where: r.Where, State: Open, Since: r.Since, key: r.key}
+	a := Alert{ID: r.ID, Severity: r.Severity, Subject: r.Subject, Message: r.Message, Remedy: r.Remedy, Where: r.Where, State: Open, Since: r.Since, Attempt: r.Attempt, key: r.key}
 	if !r.Gone.IsZero() {
 		a.State = Ended
 	}

@@ -49,6 +49,7 @@ type Alert struct {
 	State    State     `json:"state,omitempty"`
 	Since    time.Time `json:"since,omitzero"` // when it was first seen
 	Told     time.Time `json:"told,omitzero"`  // when this channel was last told; zero: never
+	Attempt  bool      `json:"-"`              // something that was tried failed for this: see Pass.Ended
 
 	key string // of the record that it is from
 }

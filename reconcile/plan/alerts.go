@@ -22,6 +22,8 @@ type Alert struct {
 	Message  string   `json:"message"`
 	Remedy   string   `json:"remedy"`
 	Where    string   `json:"where"` // the prompt the remedy is typed at: LCG-UI, VO-Box, site admin, …
+
+	Attempt bool `json:"-"` // a renewal failed for this: only one that does not shows that it is over
 }
 
 // alert adds one, unless the same thing has been said of the same subject.
