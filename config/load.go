@@ -121,7 +121,7 @@ func (r *reader) readFile(file string) ([]byte, error) {
 	}
 	f, err := os.OpenFile(file, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, refuse("does not exist", "write one (examples/minimal.yaml is a start), or name another with --config", err)
+		return nil, refuse("does not exist", "write one with vobox-reconcile init, or name another with --config", err)
 	} else if err != nil {
 		return nil, refuse(fmt.Sprintf("cannot be opened: %v", because(err)), "let this user read it, or name another with --config", err)
 	}

@@ -116,7 +116,7 @@ func TestFileFaults(t *testing.T) {
 	put(t, filepath.Join(dir, "binary"), "\x7fELF\x00\x01")
 	put(t, filepath.Join(dir, "null"), "~\n")
 	for _, c := range []struct{ name, want string }{
-		{"missing", "missing:1:1: (file): does not exist; write one (examples/minimal.yaml is a start), or name another with --config"},
+		{"missing", "missing:1:1: (file): does not exist; write one with vobox-reconcile init, or name another with --config"},
 		{".", ".:1:1: (file): is a directory, not a file; name a regular file"},
 		{"pipe", "pipe:1:1: (file): is a pipe, not a file; name a regular file"},
 		{"large", "large:1:1: (file): is larger than 1 MiB; split it into files in conf.d, or name the right file"},

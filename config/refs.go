@@ -123,7 +123,8 @@ func (r *reader) oneOfThese(s string, names []string, otherwise string) string {
 	case len(names) == 0 || len(names) > 8:
 		return otherwise
 	}
-	return "write " + strings.Join(names, " or ")
+	slices.Sort(names)
+	return "write " + strings.Join(slices.Compact(names), " or ")
 }
 
 func (r *reader) service(c *Config, s *Service, path string) {

@@ -38,10 +38,10 @@ func (r *reader) registrations(c *Config) {
 		return
 	}
 	names, err := atomicfile.Glob(dir, "*.yaml")
-	if err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, fs.ErrPermission) { // who may not look has nothing to renew there
-		r.wholeFile(dir, fmt.Sprintf("cannot be read: %v", because(err)), "remove it, and register again", err)
+	if _, unreachable := atomicfile.Stat(dir); err != nil && unreachable == nil && !errors.Is(err, fs.ErrPermission) {
+		r.wholeFile(dir, fmt.Sprintf("cannot be read: %v", err), "remove it, and register again", err)
 		return
-	}
+	} // otherwise there is none, or none for who may not look, or passes tell what is wrong with the state directory
 	names = slices.DeleteFunc(r.instead(dir, names), func(n string) bool { return strings.HasPrefix(n, ".") })
 	if len(names) > maxRegistered {
 		r.wholeFile(dir, fmt.Sprintf("has %d registrations, and %d are read", len(names), maxRegistered), "take some out with vobox-reconcile unregister", nil)

@@ -1,6 +1,7 @@
 package config_test
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"slices"
@@ -132,6 +133,32 @@ func TestRegisteredFaults(t *testing.T) {
 		}, "registered:1:1: (file): has 201 registrations, and 200 are read; take some out"},
 	} {
 		if got := load(tt.plant); len(got) != 1 || !strings.Contains(got[0], tt.say) {
+			t.Errorf("%s: %q", name, got)
+		}
+	}
+	for name, tt := range map[string]struct {
+		plant func(dir string)
+		say   string
+	}{
+		"a link to a directory": {func(dir string) {
+			if err := errors.Join(os.Rename(dir, dir+".real"), os.Symlink(dir+".real", dir), os.Chmod(filepath.Dir(dir), 0o777)); err != nil {
+				t.Fatal(err)
+			}
+		}, "registered:1:1: (file): cannot be read: "},
+		"a file": {func(dir string) {
+			if err := os.RemoveAll(dir); err != nil {
+				t.Fatal(err)
+			}
+			put(t, dir, "")
+		}, "registered:1:1: (file): cannot be read: "},
+		"no state directory": {func(dir string) {
+			if err := os.RemoveAll(filepath.Dir(dir)); err != nil {
+				t.Fatal(err)
+			}
+			put(t, filepath.Dir(dir), "") // which is told by passes
+		}, ""},
+	} {
+		if got := load(tt.plant); tt.say == "" && got != nil || tt.say != "" && (len(got) != 1 || !strings.Contains(got[0], tt.say)) {
 			t.Errorf("%s: %q", name, got)
 		}
 	}
