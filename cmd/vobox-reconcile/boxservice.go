@@ -213,7 +213,7 @@ func (s *boxService) status() error {
 		return err
 	}
 	if !s.started() {
-		fmt.Fprintf(s.stdout, "Service not running: %s was not started since the last boot\n", s.name())
+		fmt.Fprintf(s.stdout, "Service not running: %s is not started\n", s.name())
 		return exit(serviceInactive)
 	}
 	// No process stays: cron or systemd start each pass. The old health tests look for the words, not for the number.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -36,17 +37,11 @@ func (b *oldBox) agent(dir, name, more string) {
 // told reads what an agent has said, waiting for it.
 func (b *oldBox) told() string {
 	b.t.Helper()
-	f, err := os.Open(b.in("var/run/pipe")) // until somebody writes
+	line, err := b.pipe.ReadString('\n')
 	if err != nil {
 		b.t.Fatal(err)
 	}
-	defer f.Close()
-	buf := make([]byte, 1024)
-	n, err := f.Read(buf)
-	if err != nil {
-		b.t.Fatal(err)
-	}
-	return strings.TrimSuffix(string(buf[:n]), "\n")
+	return strings.TrimSuffix(line, "\n")
 }
 
 // serviceBox is an old box that was taken over, with the program under its names.
@@ -59,6 +54,12 @@ func serviceBox(t *testing.T) (*oldBox, func(name string, args ...string) result
 	if err := syscall.Mkfifo(b.in("var/run/pipe"), 0o666); err != nil {
 		t.Fatal(err)
 	}
+	pipe, err := os.OpenFile(b.in("var/run/pipe"), os.O_RDWR, 0) // for writing too, or it would end with the first agent
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { pipe.Close() })
+	b.pipe = bufio.NewReader(pipe)
 	return b, func(name string, args ...string) result {
 		t.Helper()
 		cmd := b.command(args...)

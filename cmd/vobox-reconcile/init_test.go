@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"encoding/json"
 	"fmt"
 	"io/fs"
@@ -29,7 +30,8 @@ type oldBox struct {
 	root string // what stands for /
 	init string // the init script
 	cron string
-	file string // the registered proxy, under its escaped name
+	file string        // the registered proxy, under its escaped name
+	pipe *bufio.Reader // from the agents, see serviceBox
 }
 
 // Names seen in the wild, of registrations that are long over.

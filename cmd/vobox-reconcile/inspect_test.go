@@ -90,6 +90,24 @@ func TestIsPass(t *testing.T) {
 	}
 }
 
+// Wrong usage of a command is answered with that command's help, and --version is what everybody types first.
+func TestUsageNamesTheCommand(t *testing.T) {
+	b := newBox(t, gridtest.SiteOptions{})
+	for args, want := range map[string]string{
+		"why nonsense": "see vobox-reconcile why --help\n", "doctor --only X": "see vobox-reconcile doctor --help\n",
+		"nonsense": "see vobox-reconcile --help\n", "--at bad --dry-run": "see vobox-reconcile --help\n",
+	} {
+		if r := b.must(64, strings.Fields(args)...); !strings.HasSuffix(r.stderr, want) {
+			t.Errorf("%s: %q", args, r.stderr)
+		}
+	}
+	for _, args := range []string{"--version", "-o json --version"} {
+		if got, want := b.must(0, strings.Fields(args)...).stdout, b.must(0, strings.Fields(strings.ReplaceAll(args, "--version", "version"))...).stdout; got != want || got == "" {
+			t.Errorf("%s: %q, want %q", args, got, want)
+		}
+	}
+}
+
 func TestOldSpelling(t *testing.T) {
 	a := &app{}
 	root := a.rootCommand()

@@ -24,6 +24,7 @@ type passFlags struct {
 	at        string
 	lockWait  time.Duration
 	watch     bool
+	version   bool
 }
 
 func (p *passFlags) register(cmd *cobra.Command) {
@@ -36,6 +37,7 @@ func (p *passFlags) register(cmd *cobra.Command) {
 	f.StringVar(&p.at, "at", "", "with --dry-run: plan as if it were that `time`")
 	f.DurationVar(&p.lockWait, "lock-wait", 30*time.Second, "how `long` to wait for another run to end")
 	f.BoolVar(&p.watch, "watch", false, "stay: a pass at start, on every change, and whenever one is due; the log has level info unless told otherwise")
+	f.BoolVar(&p.version, "version", false, "print the version, as the command version does")
 }
 
 func (a *app) pass(ctx context.Context, p passFlags) error {

@@ -62,8 +62,11 @@ func exit(code int) error {
 	return &exitError{code: code}
 }
 
+// ofCommand stands for the help of the command that was given.
+const ofCommand = "--help"
+
 func usage(format string, args ...any) error {
-	return &exitError{code: exitUsage, err: fmt.Errorf(format, args...), help: "vobox-reconcile --help"}
+	return &exitError{code: exitUsage, err: fmt.Errorf(format, args...), help: ofCommand}
 }
 
 // An app is one invocation: the world, and the flags that every command has.
@@ -92,15 +95,15 @@ func run(ctx context.Context, args []string, w world) int {
 	root.SetIn(w.stdin)
 	root.SetOut(w.stdout)
 	root.SetErr(w.stderr)
-	err := root.ExecuteContext(ctx)
+	cmd, err := root.ExecuteContextC(ctx)
 	if err == nil {
 		return exitOK
 	}
-	return a.explain(err)
+	return a.explain(err, cmd.CommandPath()+" --help")
 }
 
-// explain tells people about an error and returns the exit code for it.
-func (a *app) explain(err error) int {
+// explain tells people about an error and returns the exit code for it. help is what to type to know the command better.
+func (a *app) explain(err error, help string) int {
 	var faults config.Errors
 	var ex *exitError
 	switch {
@@ -113,6 +116,9 @@ func (a *app) explain(err error) int {
 	case errors.As(err, &ex):
 		if ex.err != nil {
 			fmt.Fprintf(a.stderr, "vobox-reconcile: %v\n", ex.err)
+		}
+		if ex.help == ofCommand {
+			ex.help = help
 		}
 		if ex.help != "" {
 			fmt.Fprintf(a.stderr, "see %s\n", ex.help)
@@ -148,7 +154,12 @@ func (a *app) rootCommand() *cobra.Command {
 		SilenceUsage:      true,
 		DisableAutoGenTag: true,
 		PersistentPreRunE: func(*cobra.Command, []string) error { return a.prepare() },
-		RunE:              func(cmd *cobra.Command, _ []string) error { return a.pass(cmd.Context(), p) },
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if p.version {
+				return a.printVersion()
+			}
+			return a.pass(cmd.Context(), p)
+		},
 	}
 	root.CompletionOptions.DisableDefaultCmd = true
 	root.SuggestionsMinimumDistance = 2

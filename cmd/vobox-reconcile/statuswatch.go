@@ -17,6 +17,8 @@ import (
 	"github.com/vobox-reconcile/vobox-reconcile/reconcile/plan"
 )
 
+const statusHelp = "vobox-reconcile status --help"
+
 // leastWatch is the shortest time between two looks of status --watch: each reads and verifies every file.
 const leastWatch = time.Second
 
@@ -119,7 +121,7 @@ func (a *app) appended() func() error {
 	return func() error {
 		v, err := a.view("")
 		if err != nil { // the next one may be good again
-			a.explain(err)
+			a.explain(err, statusHelp)
 			return nil
 		}
 		if a.output == "json" {
@@ -191,7 +193,7 @@ func (s *screen) draw() error {
 	width, height := s.size()
 	v, err := s.view("")
 	if err != nil {
-		s.explain(err)
+		s.explain(err, statusHelp)
 	} else {
 		body.Write(s.frame(v, width))
 	}
