@@ -282,7 +282,7 @@ func (x *exchange) identity() (name dn.Name, ok bool) {
 	}
 	var cred proxycert.Credential
 	for _, der := range x.shown.Certificate {
-		cert, err := x509.ParseCertificate(der)
+		cert, err := dn.ParseCertificate(der)
 		if err != nil {
 			return dn.Name{}, false
 		}
