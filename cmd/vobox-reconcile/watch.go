@@ -197,8 +197,12 @@ func (r *resident) ours(w watch.Wake) bool {
 	if w.Cause != watch.Changed || r.last == nil || !r.last.Failed() || r.renew {
 		return false
 	}
-	kept := written(r.want)
+	registrations := registrationFiles(r.cfg) // below the state directory, which a pass makes
+	kept := append(written(r.want), registrations)
 	if slices.ContainsFunc(w.Paths, func(p string) bool { return !slices.Contains(kept, p) }) {
+		return false
+	}
+	if slices.Contains(w.Paths, registrations) && !r.sameConfig() {
 		return false
 	}
 	engine, err := r.residentEngine()
@@ -207,6 +211,12 @@ func (r *resident) ours(w watch.Wake) bool {
 	}
 	opts, err := options(r.want, r.flags)
 	return err == nil && engine.Moot(r.want, opts, r.last)
+}
+
+// sameConfig reports whether the configuration on disk says what the one in force does.
+func (r *resident) sameConfig() bool {
+	cfg, err := r.app.load()
+	return err == nil && reflect.DeepEqual(effectOf(cfg), effectOf(r.cfg))
 }
 
 // round reads the configuration again and makes a pass. It returns when to make the next one, whatever happens in this.
