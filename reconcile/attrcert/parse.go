@@ -110,6 +110,7 @@ func (ac *AC) parseInfo(r Reader, in cryptobyte.String, alg *cryptobyte.String) 
 		return errors.New("malformed signature algorithm")
 	}
 	var ok bool
+	var issuerUniqueID asn1.BitString
 	if ac.SerialNumber, ok = readSerial(&body); !ok {
 		return fmt.Errorf("the serial number is not an integer of at most %d octets", maxSerial)
 	}
@@ -122,7 +123,7 @@ func (ac *AC) parseInfo(r Reader, in cryptobyte.String, alg *cryptobyte.String) 
 	if err := ac.parseAttributes(attributes); err != nil {
 		return err
 	}
-	if !body.SkipOptionalASN1(cbasn1.BIT_STRING) { // issuerUniqueID
+	if body.PeekASN1Tag(cbasn1.BIT_STRING) && !body.ReadASN1BitString(&issuerUniqueID) {
 		return errors.New("malformed issuerUniqueID")
 	}
 	var present bool
