@@ -38,10 +38,15 @@ func (r *reader) complete(c *Config) {
 }
 
 func (r *reader) directories(c *Config) {
-	c.Root = orElse(c.Root, "/var/lib/vobox/"+c.VO)
+	c.Root = c.rootDir()
 	c.Repository = orElse(c.Repository, filepath.Join(c.Root, "proxy_repository"))
-	c.State = orElse(c.State, filepath.Join(c.Root, "reconcile"))
+	c.State = c.stateDir()
 }
+
+// rootDir and stateDir are those directories as they were given, or their defaults.
+func (c *Config) rootDir() string { return orElse(c.Root, "/var/lib/vobox/"+c.VO) }
+
+func (c *Config) stateDir() string { return orElse(c.State, filepath.Join(c.rootDir(), "reconcile")) }
 
 // trust takes the places that the other grid tools take: those in the environment first.
 func (r *reader) trust(t *Trust) {

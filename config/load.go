@@ -22,7 +22,7 @@ func Load(path string, env Env) (*Config, error) {
 	r := &reader{env: env, faults: &faults{}, places: map[string]place{}, bad: map[string]bool{}}
 	c := &Config{}
 	for _, file := range r.files(path) {
-		r.merge(c, file)
+		r.merge(c, file, r.readFile, c.fields())
 	}
 	r.account(c)
 	r.registrations(c)
@@ -79,10 +79,10 @@ func (r *reader) readDir(dir string) ([]string, error) {
 	return d.Readdirnames(-1)
 }
 
-// merge reads one file into c.
-func (r *reader) merge(c *Config, file string) {
+// merge reads one file into c. read returns its content, or a Fault; fields are the keys that it may have.
+func (r *reader) merge(c *Config, file string, read func(string) ([]byte, error), fields []field) {
 	r.file = file
-	data, ok := r.load(file)
+	data, ok := r.load(file, read)
 	if !ok {
 		return
 	}
@@ -94,18 +94,18 @@ func (r *reader) merge(c *Config, file string) {
 	if len(c.Files) == 1 {
 		r.root = place{file, root.Line, root.Column}
 	}
-	object{c.fields()}.read(r, "", root)
+	object{fields}.read(r, "", root)
 	if r.bad[""] {
 		r.torn = true // no mapping: what should be in it is not missing
 	}
 }
 
-// load returns a file's content.
-func (r *reader) load(file string) ([]byte, bool) {
+// load returns a file's content, or what Env.Instead has in its place.
+func (r *reader) load(file string, read func(string) ([]byte, error)) ([]byte, bool) {
 	if data := r.env.Instead[file]; data != nil {
 		return data, true
 	}
-	data, err := r.readFile(file)
+	data, err := read(file)
 	if f, ok := errors.AsType[Fault](err); ok {
 		r.torn = true
 		r.faults.add(f)
@@ -116,9 +116,7 @@ func (r *reader) load(file string) ([]byte, bool) {
 
 // readFile opens without blocking, so that a FIFO does not hold up the program, and looks at what it has opened.
 func (r *reader) readFile(file string) ([]byte, error) {
-	refuse := func(problem, instead string, cause error) error {
-		return Fault{File: file, Line: 1, Col: 1, Path: wholeFile, Problem: problem, Instead: instead, cause: cause}
-	}
+	refuse := func(problem, instead string, cause error) error { return faultOf(file, problem, instead, cause) }
 	f, err := os.OpenFile(file, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, refuse("does not exist", "write one with vobox-reconcile init, or name another with --config", err)
@@ -184,7 +182,7 @@ func (r *reader) trusted(f *os.File) {
 	default:
 		return
 	}
-	r.faults.add(Fault{File: f.Name(), Line: 1, Col: 1, Path: wholeFile, Problem: problem, Instead: instead})
+	r.faults.add(faultOf(f.Name(), problem, instead, nil))
 }
 
 func (r *reader) stat(f *os.File) (uid, gid int, mode fs.FileMode, err error) {
@@ -215,7 +213,12 @@ const shellSafe = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz012345678
 // wholeFile records a fault of a file as a whole.
 func (r *reader) wholeFile(file, problem, instead string, cause error) {
 	r.torn = true
-	r.faults.add(Fault{File: file, Line: 1, Col: 1, Path: wholeFile, Problem: problem, Instead: instead, cause: cause})
+	r.faults.add(faultOf(file, problem, instead, cause))
+}
+
+// faultOf is a fault of a file as a whole.
+func faultOf(file, problem, instead string, cause error) Fault {
+	return Fault{File: file, Line: 1, Col: 1, Path: wholeFile, Problem: problem, Instead: instead, cause: cause}
 }
 
 // parse returns the root mapping of the only document in data.

@@ -27,21 +27,19 @@ func registeredIn(state string) string { return filepath.Join(state, "registered
 // registrations reads what the account has registered. It is another's text for root, so that nothing in it names a file, a
 // server or a command: see registeredFields.
 func (r *reader) registrations(c *Config) {
-	state := c.State
-	if state == "" {
-		state = filepath.Join(orElse(c.Root, "/var/lib/vobox/"+c.VO), "reconcile")
-	}
 	early := *r // what is wrong with the path is told later, at its key
 	early.faults, early.bad = &faults{}, map[string]bool{}
-	dir := registeredIn(early.expand("state", state))
+	dir := registeredIn(early.expand("state", c.stateDir()))
 	if !r.sound("vo", "root", "state") || len(early.faults.list) > 0 {
 		return
 	}
 	names, err := atomicfile.Glob(dir, "*.yaml")
-	if _, unreachable := atomicfile.Stat(dir); err != nil && unreachable == nil && !errors.Is(err, fs.ErrPermission) {
-		r.wholeFile(dir, fmt.Sprintf("cannot be read: %v", err), "remove it, and register again", err)
-		return
-	} // otherwise there is none, or none for who may not look, or passes tell what is wrong with the state directory
+	if err != nil && !errors.Is(err, fs.ErrPermission) { // who may not look has nothing to renew there
+		if _, unreachable := atomicfile.Stat(dir); unreachable == nil { // else there is none, or passes tell what is wrong with the state directory
+			r.wholeFile(dir, fmt.Sprintf("cannot be read: %v", err), "remove it, and register again", err)
+			return
+		}
+	}
 	names = slices.DeleteFunc(r.instead(dir, names), func(n string) bool { return strings.HasPrefix(n, ".") })
 	if len(names) > maxRegistered {
 		r.wholeFile(dir, fmt.Sprintf("has %d registrations, and %d are read", len(names), maxRegistered), "take some out with vobox-reconcile unregister", nil)
@@ -49,32 +47,24 @@ func (r *reader) registrations(c *Config) {
 	}
 	before := len(c.Proxies)
 	for _, name := range names {
-		r.mergeRegistered(c, filepath.Join(dir, name))
+		r.merge(c, filepath.Join(dir, name), func(file string) ([]byte, error) { return r.readRegistered(c, file) }, c.registeredFields())
 	}
 	for i := range c.Proxies[before:] {
 		c.Proxies[before+i].Registered = true
 	}
 }
 
-func (r *reader) mergeRegistered(c *Config, file string) {
-	r.file = file
-	data, given := r.env.Instead[file]
-	if !given {
-		var info fs.FileInfo
-		var err error
-		if data, info, err = atomicfile.Read(file, maxRegisteredSize); err != nil {
-			r.wholeFile(file, fmt.Sprintf("cannot be read: %v", err), "remove it, and register again", err)
-			return
-		}
-		if sys, ok := info.Sys().(*syscall.Stat_t); ok && int(sys.Uid) != 0 && int(sys.Uid) != r.accountID(c) {
-			r.wholeFile(file, fmt.Sprintf("belongs to user %d, neither root nor %s", sys.Uid, c.User), "remove it, and register again", nil)
-			return
-		}
+// readRegistered follows no link, and takes nobody's file but root's and the account's.
+func (r *reader) readRegistered(c *Config, file string) ([]byte, error) {
+	const instead = "remove it, and register again"
+	data, info, err := atomicfile.Read(file, maxRegisteredSize)
+	if err != nil {
+		return nil, faultOf(file, fmt.Sprintf("cannot be read: %v", err), instead, err)
 	}
-	c.Files = append(c.Files, file)
-	if root, ok := r.parse(data); ok {
-		object{c.registeredFields()}.read(r, "", root)
+	if sys, ok := info.Sys().(*syscall.Stat_t); ok && int(sys.Uid) != 0 && int(sys.Uid) != r.accountID(c) {
+		return nil, faultOf(file, fmt.Sprintf("belongs to user %d, neither root nor %s", sys.Uid, c.User), instead, nil)
 	}
+	return data, nil
 }
 
 // accountID is the user number that registrations may belong to.
