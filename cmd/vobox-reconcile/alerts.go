@@ -227,8 +227,7 @@ func alertsOf(open []plan.Alert, memory notify.Memory, channels []channel, now t
 	}
 	for _, al := range memory.Open() { // of steps that failed
 		if _, left := known[notify.Key(al.ID, al.Subject)]; left {
-			doc.Alerts = append(doc.Alerts, alertDoc{Since: status.Moment(al.Since), Alert: plan.Alert{ID: al.ID, Severity: plan.Severity(al.Severity),
-				Subject: al.Subject, Message: al.Message, Remedy: al.Remedy, Where: al.Where}})
+			doc.Alerts = append(doc.Alerts, alertDoc{Since: status.Moment(al.Since), Alert: asFound(al)})
 		}
 	}
 	slices.SortStableFunc(doc.Alerts, func(a, b alertDoc) int { return cmp.Compare(a.Severity, b.Severity) }) // "critical" first

@@ -31,7 +31,7 @@ func (a *app) failing(want plan.Desired, p plan.Plan, now time.Time) []plan.Aler
 		known := func(al plan.Alert) bool { return al.ID == r.ID && al.Subject == r.Subject }
 		later := func(o notify.Record) bool { return o.Subject == r.Subject && o.Gone.IsZero() && o.Seen.After(r.Seen) }
 		if r.Gone.IsZero() && slices.ContainsFunc(p.Steps, due) && !slices.ContainsFunc(p.Alerts, known) && !slices.ContainsFunc(memory.Alerts, later) {
-			alerts = append(alerts, plan.Alert{ID: r.ID, Severity: plan.Severity(r.Severity), Subject: r.Subject, Message: r.Message, Remedy: r.Remedy, Where: r.Where})
+			alerts = append(alerts, asFound(r.Alert()))
 		}
 	}
 	return alerts

@@ -126,6 +126,11 @@ func forPeople(a plan.Alert) notify.Alert {
 	return notify.Alert{ID: a.ID, Severity: notify.Severity(a.Severity), Subject: a.Subject, Message: a.Message, Remedy: a.Remedy, Where: a.Where, Attempt: a.Attempt}
 }
 
+// asFound is the alert of a pass that forPeople was made of.
+func asFound(a notify.Alert) plan.Alert {
+	return plan.Alert{ID: a.ID, Severity: plan.Severity(a.Severity), Subject: a.Subject, Message: a.Message, Remedy: a.Remedy, Where: a.Where, Attempt: a.Attempt}
+}
+
 // tell tells people what a pass has found, and keeps what they were told. The caller holds the lock. Whatever goes wrong is
 // a warning in the log, and no failure of the pass; it reports whether everybody was reached.
 func (n *notifier) tell(ctx context.Context, cfg *config.Config, want plan.Desired, alerts []plan.Alert, ended func(notify.Record) bool) (reached bool) {

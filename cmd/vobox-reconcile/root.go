@@ -163,8 +163,8 @@ func (a *app) rootCommand() *cobra.Command {
 	}
 	root.CompletionOptions.DisableDefaultCmd = true
 	root.SuggestionsMinimumDistance = 2
-	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
-		return &exitError{code: exitUsage, err: err, help: cmd.CommandPath() + " --help"}
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error {
+		return &exitError{code: exitUsage, err: err, help: ofCommand}
 	})
 	root.SetHelpCommand(a.helpCommand())
 	root.SetUsageFunc(a.usage)
@@ -223,7 +223,7 @@ func noArguments(cmd *cobra.Command, args []string) error {
 	if !cmd.HasParent() {
 		return usage("there is no command %q", args[0])
 	}
-	return &exitError{code: exitUsage, err: fmt.Errorf("%s takes no arguments, got %q", cmd.CommandPath(), args[0]), help: cmd.CommandPath() + " --help"}
+	return usage("%s takes no arguments, got %q", cmd.CommandPath(), args[0])
 }
 
 // prepare checks the flags that every command has.

@@ -181,8 +181,7 @@ func (r *resident) show(report *reconcile.Report, err error) {
 		}
 	} else {
 		s.alerts = slices.DeleteFunc(slices.Clone(s.alerts), func(a plan.Alert) bool { return a.ID == alertPass })
-		s.alerts = append(s.alerts, plan.Alert{ID: alertPass, Severity: plan.Critical, Subject: r.config, Where: "VO-Box",
-			Message: "the pass could not be made: " + err.Error(), Remedy: "vobox-reconcile --log-level debug"})
+		s.alerts = append(s.alerts, r.noPass("the pass could not be made: "+err.Error()))
 	}
 	if s.history == nil || report != nil && report.Changed() {
 		r.web.readHistory(s, r.now())

@@ -110,9 +110,13 @@ func (r *resident) notify(ctx context.Context, report *reconcile.Report) {
 
 // trouble tells people that no pass could be made. Nothing is known of what they were told before.
 func (r *resident) trouble(ctx context.Context, err error) {
-	a := plan.Alert{ID: alertPass, Severity: plan.Critical, Subject: r.config, Where: "VO-Box",
-		Message: "the pass could not be made, and nothing is renewed: " + err.Error(), Remedy: "vobox-reconcile --log-level debug"}
+	a := r.noPass("the pass could not be made, and nothing is renewed: " + err.Error())
 	r.inTurn(ctx, []plan.Alert{a}, func(notify.Record) bool { return false })
+}
+
+// noPass is the alert of a pass that could not be made.
+func (r *resident) noPass(message string) plan.Alert {
+	return plan.Alert{ID: alertPass, Severity: plan.Critical, Subject: r.config, Where: "VO-Box", Message: message, Remedy: "vobox-reconcile --log-level debug"}
 }
 
 // inTurn tells people under the lock. When another run has it for long, they are told after a later pass; when there can be no

@@ -39,7 +39,7 @@ func Decide(m Memory, p Pass, listeners []Listener) (Memory, map[string][]Alert)
 			if !l.due(r, told, known, p.Time) {
 				continue
 			}
-			a := r.alert()
+			a := r.Alert()
 			a.Told = told.At
 			alerts = append(alerts, a)
 		}

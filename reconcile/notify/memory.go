@@ -87,8 +87,8 @@ func record(a Alert, since time.Time) Record {
 		Attempt: a.Attempt, key: Key(a.ID, a.Subject)}
 }
 
-// alert is a record as it is told.
-func (r Record) alert() Alert {
+// Alert is a record as it is told.
+func (r Record) Alert() Alert {
 	a := Alert{ID: r.ID, Severity: r.Severity, Subject: r.Subject, Message: r.Message, Remedy: r.Remedy, Where: r.Where, State: Open, Since: r.Since, Attempt: r.Attempt, key: r.key}
 	if !r.Gone.IsZero() {
 		a.State = Ended
@@ -123,7 +123,7 @@ func (m *Memory) sanitize(now time.Time) {
 	seen := map[string]bool{}
 	var alerts []Record
 	for _, r := range m.Alerts[:min(len(m.Alerts), maxAlerts)] {
-		clean := record(r.alert(), r.Since)
+		clean := record(r.Alert(), r.Since)
 		clean.Seen, clean.Gone = r.Seen, r.Gone
 		if clean.ID == "" || seen[clean.key] || !past(r.Since) || !past(r.Seen) || !r.Gone.IsZero() && !past(r.Gone) {
 			continue
@@ -189,7 +189,7 @@ func (m Memory) Open() []Alert {
 	var open []Alert
 	for _, r := range m.Alerts {
 		if r.Gone.IsZero() {
-			open = append(open, r.alert())
+			open = append(open, r.Alert())
 		}
 	}
 	sortAlerts(open)
