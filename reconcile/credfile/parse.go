@@ -76,10 +76,11 @@ func (r Reader) ParseAll(data []byte) (*File, error) {
 			return f, err
 		}
 	}
+	nothing := len(f.Certificates) == 0 && len(f.Faults) == 0 && f.Key == nil && !f.Encrypted
 	switch {
-	case len(f.Certificates) == 0 && len(f.Faults) == 0 && f.Key == nil && !f.Encrypted && f.other != "":
+	case nothing && f.other != "":
 		return f, fmt.Errorf("neither a certificate nor a private key in it, but BEGIN %s", f.other)
-	case len(f.Certificates) == 0 && len(f.Faults) == 0 && f.Key == nil && !f.Encrypted:
+	case nothing:
 		return f, errNothing
 	case f.trusted && (f.Key != nil || f.Encrypted):
 		return f, errors.New("a certificate in OpenSSL's own form (BEGIN TRUSTED CERTIFICATE) beside a key, where no grid program reads it; " +

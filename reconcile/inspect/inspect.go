@@ -58,7 +58,7 @@ type Report struct {
 	// Identity is the subject of the EEC, or of an independent proxy, which inherits none (RFC 3820 section 3.8.2); where neither
 	// is there, the issuer of the last proxy, as grid-proxy-info prints.
 	Chain    []Certificate
-	Identity string // see below
+	Identity string // see above
 	Limited  bool   // a proxy of the chain is a limited one
 
 	ACs   []AC
