@@ -221,9 +221,21 @@ func Write(s Sample) ([]byte, error) {
 	return b.Bytes(), nil
 }
 
-// Handler serves what sample returns when it is asked, which may be in several goroutines.
+// maxAtOnce is how many requests are answered at a time.
+const maxAtOnce = 4
+
+// Handler serves what sample returns when it is asked, which may be in several goroutines. Who comes when many are there is told
+// to come again.
 func Handler(sample func() Sample) http.Handler {
+	room := make(chan struct{}, maxAtOnce)
 	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		select {
+		case room <- struct{}{}:
+			defer func() { <-room }()
+		default:
+			http.Error(w, "too many ask for the metrics at once; ask again later", http.StatusServiceUnavailable)
+			return
+		}
 		data, err := Write(sample())
 		if err != nil {
 			http.Error(w, err.Error(), http.StatusInternalServerError)

@@ -174,6 +174,39 @@ func TestHandler(t *testing.T) {
 	}
 }
 
+// Who asks while four others wait for their answer is told to come again, and is served when one of them has it.
+func TestHandlerIsBounded(t *testing.T) {
+	asked, answer := make(chan struct{}), make(chan struct{})
+	h := metrics.Handler(func() metrics.Sample {
+		asked <- struct{}{}
+		<-answer
+		return aSample()
+	})
+	get := func() int {
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/metrics", nil))
+		return w.Code
+	}
+	codes := make(chan int)
+	for range 4 {
+		go func() { codes <- get() }()
+		<-asked
+	}
+	if code := get(); code != http.StatusServiceUnavailable {
+		t.Errorf("the fifth is told %d", code)
+	}
+	close(answer)
+	for range 4 {
+		if code := <-codes; code != http.StatusOK {
+			t.Errorf("one of four is told %d", code)
+		}
+	}
+	go func() { <-asked }()
+	if code := get(); code != http.StatusOK {
+		t.Errorf("afterwards one is told %d", code)
+	}
+}
+
 // Debian's promtool finds nothing to complain about.
 func TestPromtoolMetrics(t *testing.T) {
 	cmd := exec.Command(promtool(t), "check", "metrics")
