@@ -419,17 +419,22 @@ func strengthCases() []entry {
 // selfSigned has a CA that was given another key sign itself with that.
 func selfSigned(s *spec) { s.signer = s.key }
 
+// stored is a proxy of a root of that name, which stands in the directory as put has it.
+func stored(put func(d *dir, ca *cert)) func(*world) made {
+	return in(func(w *world) (*dir, []*cert) {
+		ca := w.ca(nil, oddRoot)
+		d := knows().text(hash(ca)+".signing_policy", policy(slash(ca), inside))
+		put(d, ca)
+		return d, w.below(w.eec(ca, janeName), full)
+	})
+}
+
+const oddRoot = "/DC=org/DC=corpus/CN=Odd Root"
+
+// notStored is the verdict where that root is not found.
+var notStored = no("CA-MISSING", "no trust anchor for issuer "+oddRoot)
+
 func anchorCases() []entry {
-	missing := no("CA-MISSING", "no trust anchor for issuer /DC=org/DC=corpus/CN=Odd Root")
-	// stored is a proxy of a root of that name, which stands in the directory as put has it.
-	stored := func(put func(d *dir, ca *cert)) func(*world) made {
-		return in(func(w *world) (*dir, []*cert) {
-			ca := w.ca(nil, "/DC=org/DC=corpus/CN=Odd Root")
-			d := knows().text(hash(ca)+".signing_policy", policy(slash(ca), inside))
-			put(d, ca)
-			return d, w.below(w.eec(ca, janeName), full)
-		})
-	}
 	block := func(label string, c *cert) []byte { return pem.EncodeToMemory(&pem.Block{Type: label, Bytes: c.der}) }
 	return []entry{
 		one("anchor-old-hash", "a CA under the old hash only", in(func(w *world) (*dir, []*cert) {
@@ -455,7 +460,7 @@ func anchorCases() []entry {
 		one("anchor-other", "another CA's certificate under this one's hash", in(func(w *world) (*dir, []*cert) {
 			ca := w.ca(nil, "/DC=org/DC=corpus/CN=Odd Root")
 			return knows().put(hash(ca)+".0", w.root.pem()).text(hash(ca)+".signing_policy", policy(slash(ca), inside)), w.below(w.eec(ca, janeName), full)
-		}), missing, agrees),
+		}), notStored, agrees),
 		one("anchor-same-name", "a CA of the same name with another key", stored(func(d *dir, ca *cert) {
 			d.put(hash(ca)+".0", newWorldCA(ca).pem())
 		}), no("CHAIN-SIGNATURE", "is not by the key of"), agrees),
@@ -466,12 +471,12 @@ func anchorCases() []entry {
 		}), yes("rfc"), agrees),
 		one("anchor-garbage", "a file that is no certificate", stored(func(d *dir, ca *cert) {
 			d.text(hash(ca)+".0", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n")
-		}), missing, agrees),
+		}), notStored, agrees),
 		one("anchor-empty-directory", "an empty trust directory", in(func(w *world) (*dir, []*cert) { return knows(), w.below(w.jane, full) }), no("CA-MISSING", "no trust anchor for issuer "+subName), agrees),
 		one("anchor-pem-name", "a CA that no hash leads to", in(func(w *world) (*dir, []*cert) {
 			ca := w.ca(nil, "/DC=org/DC=corpus/CN=Odd Root")
 			return knows().put("odd.pem", ca.pem()), w.below(w.eec(ca, janeName), full)
-		}), missing, agrees),
+		}), notStored, agrees),
 	}
 }
 

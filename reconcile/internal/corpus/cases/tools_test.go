@@ -139,49 +139,31 @@ func gridProxyInfo(ctx context.Context, dir, path string, c cases.Case, o ours) 
 	return sameEnd(lines[2], o.end, started)
 }
 
-// vomsProxyInfo compares with the C++ voms-proxy-info.
+// vomsProxyInfo compares with the C++ voms-proxy-info, which does not tell limited proxies from full ones, nor independent ones.
 func vomsProxyInfo(ctx context.Context, dir, path string, c cases.Case, o ours) error {
-	started := time.Now()
-	env := []string{"X509_CERT_DIR=" + filepath.Join(dir, c.Certificates), "X509_VOMS_DIR=" + filepath.Join(dir, c.VOMSDir)}
-	args := []string{"-file", path, "-identity", "-type", "-timeleft"}
-	if len(o.fqans) > 0 {
-		args = append(args, "-fqan") // without an AC that is an error
-	}
-	out, err := run(ctx, env, "voms-proxy-info2", args...)
-	if err != nil {
-		return err
-	}
-	lines := strings.Split(strings.TrimSuffix(out, "\n"), "\n")
-	if len(lines) < 3 {
-		return fmt.Errorf("it says %q", out)
-	}
-	// It does not tell limited proxies from full ones, nor independent ones.
-	kinds := map[string]string{"RFC compliant proxy": "rfc", "GT3-style proxy": "draft", "proxy": "legacy", "limited proxy": "legacy", "EEC": "eec"}
-	if lines[0] != o.identity {
-		return fmt.Errorf("identity is %q, ours %q", lines[0], o.identity)
-	}
-	if want, _, _ := strings.Cut(o.kind, " "); kinds[lines[1]] != want {
-		return fmt.Errorf("type is %q, ours %q", lines[1], o.kind)
-	}
-	var fqans []string
-	for _, f := range lines[3:] {
-		fqans = append(fqans, attrcert.Normalize(f))
-	}
-	if !slices.Equal(fqans, o.fqans) {
-		return fmt.Errorf("FQANs are %q, ours %q", fqans, o.fqans)
-	}
-	return sameEnd(lines[2], o.end, started)
+	o.kind, _, _ = strings.Cut(o.kind, " ")
+	return vomsProxyInfoSays(ctx, "voms-proxy-info2", []string{"-identity", "-type", "-timeleft"}, dir, path, c, o,
+		map[string]string{"RFC compliant proxy": "rfc", "GT3-style proxy": "draft", "proxy": "legacy", "limited proxy": "legacy", "EEC": "eec"})
 }
 
 // vomsProxyInfo3 compares with the Java voms-proxy-info.
 func vomsProxyInfo3(ctx context.Context, dir, path string, c cases.Case, o ours) error {
+	return vomsProxyInfoSays(ctx, "voms-proxy-info3", []string{"-type", "-identity", "-timeleft"}, dir, path, c, o, map[string]string{
+		"RFC3820 compliant impersonation proxy": "rfc", "RFC3820 compliant limited proxy": "rfc limited", "EEC": "eec",
+		"Proxy draft (pre-RFC) impersonation proxy": "draft", "Proxy draft (pre-RFC) limited proxy": "draft limited",
+		"full legacy globus proxy": "legacy", "limited legacy globus proxy": "legacy limited",
+	})
+}
+
+// vomsProxyInfoSays compares with a voms-proxy-info. It prints in an order of its own, which is that of the flags here.
+func vomsProxyInfoSays(ctx context.Context, tool string, flags []string, dir, path string, c cases.Case, o ours, kinds map[string]string) error {
 	started := time.Now()
 	env := []string{"X509_CERT_DIR=" + filepath.Join(dir, c.Certificates), "X509_VOMS_DIR=" + filepath.Join(dir, c.VOMSDir)}
-	args := []string{"-file", path, "-type", "-identity", "-timeleft"}
+	args := append([]string{"-file", path}, flags...)
 	if len(o.fqans) > 0 {
 		args = append(args, "-fqan") // without an AC that is an error
 	}
-	out, err := run(ctx, env, "voms-proxy-info3", args...)
+	out, err := run(ctx, env, tool, args...)
 	if err != nil {
 		return err
 	}
@@ -189,16 +171,12 @@ func vomsProxyInfo3(ctx context.Context, dir, path string, c cases.Case, o ours)
 	if len(lines) < 3 {
 		return fmt.Errorf("it says %q", out)
 	}
-	kinds := map[string]string{
-		"RFC3820 compliant impersonation proxy": "rfc", "RFC3820 compliant limited proxy": "rfc limited", "EEC": "eec",
-		"Proxy draft (pre-RFC) impersonation proxy": "draft", "Proxy draft (pre-RFC) limited proxy": "draft limited",
-		"full legacy globus proxy": "legacy", "limited legacy globus proxy": "legacy limited",
+	said := map[string]string{flags[0]: lines[0], flags[1]: lines[1], flags[2]: lines[2]}
+	if said["-identity"] != o.identity {
+		return fmt.Errorf("identity is %q, ours %q", said["-identity"], o.identity)
 	}
-	if kinds[lines[0]] != o.kind {
-		return fmt.Errorf("type is %q, ours %q", lines[0], o.kind)
-	}
-	if lines[1] != o.identity {
-		return fmt.Errorf("identity is %q, ours %q", lines[1], o.identity)
+	if kinds[said["-type"]] != o.kind {
+		return fmt.Errorf("type is %q, ours %q", said["-type"], o.kind)
 	}
 	var fqans []string
 	for _, f := range lines[3:] {
@@ -207,7 +185,7 @@ func vomsProxyInfo3(ctx context.Context, dir, path string, c cases.Case, o ours)
 	if !slices.Equal(fqans, o.fqans) {
 		return fmt.Errorf("FQANs are %q, ours %q", fqans, o.fqans)
 	}
-	return sameEnd(lines[2], o.end, started)
+	return sameEnd(said["-timeleft"], o.end, started)
 }
 
 // compareWith shows every proxy, or those of the names given, to a tool; where it says something else, differ must say why, and
